@@ -1,0 +1,1 @@
+"""Foreign formats and services, one folder each."""

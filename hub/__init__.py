@@ -1,0 +1,1 @@
+"""Roamhub: the hub between electric-vehicle charging networks."""

@@ -1,0 +1,1 @@
+"""Use cases, one module per capability, over the Protocols in `hub.app.ports`."""

@@ -1,0 +1,54 @@
+"""Identifiers of the field. They compare without case (OCPI CiString) and keep the sender's spelling."""
+
+import re
+from dataclasses import dataclass, field
+
+_PARTY = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}")
+_SEPARATORS = str.maketrans("", "", "*-")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartyId:
+    """A network: ISO 3166-1 country and three-character party id, `PartyId("NL", "ABC")`; held in upper case."""
+
+    country_code: str
+    party_id: str
+
+    def __post_init__(self) -> None:
+        if not _PARTY.fullmatch(self.country_code + self.party_id) or len(self.country_code) != 2:
+            raise ValueError("a party is a two-letter country code and a three-character party id, such as NL and ABC")
+        object.__setattr__(self, "country_code", self.country_code.upper())
+        object.__setattr__(self, "party_id", self.party_id.upper())
+
+    @property
+    def name(self) -> str:
+        """The AIP resource name, such as `parties/nl-abc`."""
+        return f"parties/{self.country_code}-{self.party_id}".lower()
+
+    def __str__(self) -> str:
+        return f"{self.country_code}-{self.party_id}"
+
+
+def fold(text: str) -> str:
+    """Return the form in which case-insensitive ids are compared and stored as keys."""
+    return text.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectId:
+    """The OCPI key of what a party owns: the party and the party's own id for it, at most 39 characters."""
+
+    party: PartyId
+    id: str = field(compare=False)
+    folded: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folded", fold(self.id))
+
+    def __str__(self) -> str:
+        return f"{self.party}/{self.id}"
+
+
+def normalise_evse_id(text: str) -> str:
+    """Return an eMI3 EVSE id or eMAID in the form it is compared in: upper case, separators removed."""
+    return text.translate(_SEPARATORS).upper()
