@@ -41,7 +41,6 @@ def test_any_bytes_are_a_document_or_refused(noise: bytes) -> None:
         b'"\xff"',
         b'"\\ud800"',
         b"[" * 100_000,
-        b"[" * 50 + b"]" * 50,
         b"9" * 5000,
     ],
 )
