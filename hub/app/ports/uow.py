@@ -1,0 +1,74 @@
+"""The unit of work: all that one write use case may touch, inside one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from hub.app.directory import Directory
+from hub.app.ports.parties import Parties
+from hub.domain.journal import Entry, Fact, Receipt, Stream
+
+
+class Journal(Protocol):
+    """The append-only journal, seen from inside a transaction."""
+
+    def append(self, stream: Stream, fact: Fact) -> Receipt:
+        """Append one fact; its index is final once the transaction commits."""
+        ...
+
+    def head(self, stream: Stream) -> int:
+        """Return the number of entries, those of this transaction included."""
+        ...
+
+    def read(self, stream: Stream, after_index: int, limit: int) -> Sequence[Entry]:
+        """Return committed entries with an index greater than `after_index`, in order, at most `limit`."""
+        ...
+
+
+class Idempotency(Protocol):
+    """What earlier requests with a `request_id` were answered."""
+
+    def find(self, platform: str, request_ids: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
+        """Return, by request id, the hash of what was asked and the stored response, for those that were seen."""
+        ...
+
+    def remember(self, platform: str, request_id: str, request_hash: bytes, response: bytes) -> None:
+        """Record the answer, in the transaction of its effect."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving a use case by an exception undoes all that it did."""
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the transaction, aware UTC: the recorded time of all it appends."""
+        ...
+
+    @property
+    def directory(self) -> Directory:
+        """Parties, platforms and agreements as this transaction found them."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """The journal."""
+        ...
+
+    @property
+    def idempotency(self) -> Idempotency:
+        """Answers to earlier requests."""
+        ...
+
+    @property
+    def parties(self) -> Parties:
+        """Parties and the platforms that operate them."""
+        ...
+
+    def new_id(self) -> str:
+        """Return a new unique id (UUID version 7)."""
+        ...
+
+    def entropy(self, size: int) -> bytes:
+        """Return that many unpredictable bytes."""
+        ...

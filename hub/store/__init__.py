@@ -1,0 +1,1 @@
+"""Storage: tables, mappers, repositories, the unit of work and the committer, on SQLite and PostgreSQL."""

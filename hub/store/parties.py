@@ -1,0 +1,74 @@
+"""Parties, and the directory that is read from them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from hub.app.directory import Directory
+from hub.domain.ids import PartyId
+from hub.domain.parties import Party, PartyState, Role
+from hub.store.session import Session
+from hub.store.statements import Row, Statement, insert_into
+from hub.store.tables.parties import PartyRow
+
+_ROW = PartyRow.__table__  # type: ignore[attr-defined]
+_ALL = Statement(select(*_ROW.c).order_by(_ROW.c.number))
+_LAST = Statement(select(func.coalesce(func.max(_ROW.c.number), 0)))
+_DELETE = Statement(_ROW.delete().where(_ROW.c.number == bindparam("number_")))
+
+
+def party_from_row(row: Row) -> Party:
+    """Return the party that a whole row holds."""
+    number, country_code, party_id, roles, platform, state, endpoint, document = row
+    return Party(
+        id=PartyId(country_code, party_id),
+        number=number,
+        roles=frozenset(Role(role) for role in roles.split(",") if role),
+        platform=platform,
+        state=PartyState(state),
+        endpoint=endpoint,
+        document=bytes(document),
+    )
+
+
+def party_to_row(party: Party) -> Row:
+    """Return the whole row of a party."""
+    return (
+        party.number,
+        party.id.country_code,
+        party.id.party_id,
+        ",".join(sorted(party.roles)),
+        party.platform,
+        str(party.state),
+        party.endpoint,
+        party.document,
+    )
+
+
+def load_directory(connection: Connection, version: int) -> Directory:
+    """Read the whole directory."""
+    return Directory.of(version=version, parties=[party_from_row(row) for row in _ALL.all(connection)])
+
+
+class StoredParties:
+    """Implements `hub.app.ports.parties.Parties`."""
+
+    def __init__(self, session: Session, directory: Callable[[], Directory], changed: Callable[[], None]) -> None:
+        self._session = session
+        self._directory = directory
+        self._changed = changed
+
+    def find(self, party: PartyId) -> Party | None:
+        """Return the party, or None."""
+        return self._directory().parties.get(party)
+
+    def save(self, party: Party) -> Party:
+        """Insert or replace; a new party gets the next number."""
+        connection = self._session.connection
+        if party.number == 0:
+            party = replace(party, number=int(_LAST.all(connection)[0][0]) + 1)
+        _DELETE.run(connection, (party.number,))
+        insert_into(PartyRow).run(connection, party_to_row(party))
+        self._changed()
+        return party

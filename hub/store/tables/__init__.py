@@ -1,0 +1,8 @@
+"""The tables, one module per capability, and the only place where SQLModel classes have `table=True`.
+
+Rows never leave `hub.store`. Importing this package makes the metadata complete.
+"""
+
+from hub.store.tables import parties, spine
+
+__all__ = ["parties", "spine"]

@@ -1,0 +1,91 @@
+"""The unit of work over one connection: repositories, journal and directory of one transaction."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from hub.app.directory import Directory
+from hub.domain.clock import NewId
+from hub.store.idempotency import StoredIdempotency
+from hub.store.journal import Head, JournalWriter
+from hub.store.parties import StoredParties, load_directory
+from hub.store.session import Session
+
+#: Returns unpredictable bytes.
+Entropy = Callable[[int], bytes]
+
+
+class SqlUnitOfWork:
+    """Implements `hub.app.ports.uow.UnitOfWork` for one group of use cases.
+
+    `begin_use_case` and `undo_use_case` bracket each use case of the group: a savepoint in the database, and a mark
+    for what is held in memory. They must stay in step, or an index would be given to a fact that was undone.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        now: datetime,
+        heads: dict[int, Head],
+        directory: Directory,
+        new_id: NewId,
+        entropy: Entropy = secrets.token_bytes,
+    ) -> None:
+        self.now = now
+        self.new_id = new_id
+        self.entropy = entropy
+        self.session = Session(connection, now)
+        self.journal = JournalWriter(connection, heads, now)
+        self._show(directory)
+        self._mark = self.journal.mark(), directory
+
+    def _show(self, directory: Directory) -> None:
+        self._directory = directory
+        self.journal.parties = directory.parties
+        self.journal.numbers = directory.by_number
+
+    @property
+    def directory(self) -> Directory:
+        """The directory as this transaction has left it so far."""
+        version = self.journal.directory_version()
+        if self._directory.version != version:
+            self._show(load_directory(self.session.connection, version))
+        return self._directory
+
+    def directory_changed(self) -> None:
+        """Make the directory be read anew, here and by every later transaction."""
+        self.journal.next_directory_version()
+        _ = self.directory
+
+    @cached_property
+    def idempotency(self) -> StoredIdempotency:
+        """Answers to earlier requests."""
+        return StoredIdempotency(self.session)
+
+    @cached_property
+    def parties(self) -> StoredParties:
+        """Parties."""
+        return StoredParties(self.session, lambda: self.directory, self.directory_changed)
+
+    def begin_use_case(self) -> None:
+        """Set the point to which `undo_use_case` returns."""
+        self._mark = self.journal.mark(), self._directory
+        self.session.connection.exec_driver_sql("SAVEPOINT use_case")
+
+    def end_use_case(self) -> None:
+        """Write what the use case queued and keep it."""
+        self.session.flush()
+        self.session.connection.exec_driver_sql("RELEASE SAVEPOINT use_case")
+
+    def undo_use_case(self) -> None:
+        """Undo all that the use case did, in the database and in memory."""
+        self.session.discard()
+        journal, directory = self._mark
+        self.journal.restore(journal)
+        self._show(directory)
+        self.session.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT use_case")
+        self.session.connection.exec_driver_sql("RELEASE SAVEPOINT use_case")

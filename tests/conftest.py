@@ -1,0 +1,1 @@
+"""Shared fixtures: real databases, a fixed clock, the shared data."""
