@@ -1,0 +1,116 @@
+"""The configuration: one frozen dataclass, read once from a TOML file and the environment, and checked whole.
+
+Every setting has a default that makes `roamhub serve` work with none. An environment variable ROAMHUB_<NAME> wins over
+the file; an unknown key in either is an error. Secrets are paths to files, never values. `docs/configuration.md` is
+printed from this module (`roamhub doctor --settings`).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+_PREFIX = "ROAMHUB_"
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown or cannot be; the message names it."""
+
+
+def _setting(default: Any, about: str) -> Any:  # noqa: ANN401
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, with its default. Times are in seconds, sizes in bytes."""
+
+    data_dir: Path = _setting(Path("roamhub-data"), "Where the database, keys and certificates live; made if absent.")
+    database_url: str = _setting("", "postgresql://... ; empty: SQLite in the data directory.")
+    listen: str = _setting("127.0.0.1:7443", "Address of the mutual-TLS port that partners and operators call.")
+    register_listen: str = _setting("127.0.0.1:7444", "Address of the TLS port for registration, the only call there.")
+    metrics_listen: str = _setting("127.0.0.1:9464", "Address of the Prometheus metrics over HTTP; empty: none.")
+    server_names: str = _setting(
+        "localhost,127.0.0.1", "Names and addresses partners dial, comma-separated: the server certificate's SANs."
+    )
+    log_format: str = _setting("console", "console or json.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+    message_bytes_max: int = _setting(4 * 1024 * 1024, "Largest message accepted, in bytes.")
+    calls_per_second: int = _setting(20_000, "Calls per second each platform may make, over all its connections.")
+    calls_burst: int = _setting(40_000, "Calls a platform may make at once before the rate holds it.")
+    keepalive_seconds: int = _setting(30, "How long a silent connection stays before it is asked for life, in seconds.")
+    drain_seconds: int = _setting(10, "How long calls in flight may take to finish after SIGTERM, in seconds.")
+    clock_skew_seconds: int = _setting(300, "How far a partner's times may lie in the future, in seconds.")
+    partner_timeout_seconds: float = _setting(5.0, "How long the hub waits for a partner's answer, in seconds.")
+
+    def database(self) -> str:
+        """Return the SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'roamhub.db'}"
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Config:
+    """Read the configuration.
+
+    Args:
+        path: The TOML file; None for none.
+        environment: The environment variables; those that start with ROAMHUB_ are settings.
+
+    Raises:
+        ConfigError: A key is unknown, or a value is not of its kind or out of range.
+        OSError: The file cannot be read.
+    """
+    given: dict[str, Any] = {}
+    if path is not None:
+        try:
+            given |= tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path}: {error}") from None
+    for name, text in environment.items():
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _NOT_SETTINGS:
+            given[name.removeprefix(_PREFIX).lower()] = text
+    return from_mapping(given)
+
+
+#: Variables of this prefix that the command line and the tests read themselves.
+_NOT_SETTINGS = frozenset({"CONFIG", "DATA"})
+
+
+def from_mapping(given: Mapping[str, Any]) -> Config:
+    """Return the configuration of these settings; raises ConfigError."""
+    known = {f.name: f for f in fields(Config)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigError(f"{name}: there is no such setting")
+        values[name] = _convert(name, known[name].type, value)
+    config = Config(**values)
+    _check(config)
+    return config
+
+
+def _convert(name: str, kind: Any, value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(f"{name}: expected {kind.__name__}")
+    try:
+        return kind(value)
+    except ValueError:
+        raise ConfigError(f"{name}: expected {kind.__name__}") from None
+
+
+def _check(config: Config) -> None:
+    positive = ("message_bytes_max", "calls_per_second", "calls_burst", "keepalive_seconds", "partner_timeout_seconds")
+    for name in positive:
+        if getattr(config, name) <= 0:
+            raise ConfigError(f"{name}: must be greater than 0")
+    for name in ("drain_seconds", "clock_skew_seconds"):
+        if getattr(config, name) < 0:
+            raise ConfigError(f"{name}: must not be negative")
+    if config.log_format not in {"console", "json"}:
+        raise ConfigError("log_format: console or json")
+    if config.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ConfigError("log_level: DEBUG, INFO, WARNING or ERROR")
+    for name in ("listen", "register_listen", "metrics_listen"):
+        address = getattr(config, name)
+        if (address or name != "metrics_listen") and not address.rpartition(":")[2].isdigit():
+            raise ConfigError(f"{name}: expected host:port")

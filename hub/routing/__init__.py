@@ -1,0 +1,1 @@
+"""Reaching a partner: its endpoint that the hub dials, or the link that it opened."""

@@ -1,0 +1,113 @@
+"""Who may call what: one table over every RPC of every service. An RPC without a row is refused to everybody.
+
+A rule is checked before the request is looked at any further and before anything is looked up, so that a refusal
+tells nothing about what exists (AIP-211). `owner` names the part of the request that says whose object it is:
+a message with `country_code` and `party_id` that must be a party of the caller's, in one of the rule's roles.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.domain.errors import Denied
+from hub.domain.ids import PartyId
+from hub.domain.parties import Caller, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of the table.
+
+    Attributes:
+        roles: The caller must operate a party in one of these; empty means any registered party will do.
+        owner: Path in the request to the owning party; "" is the request itself, None that there is none to check.
+        operator: The hub's operator may call, and nobody else.
+        anonymous: Callers without a certificate may call, and this is the only thing they may.
+        unregistered: A platform that operates no party yet may call.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    owner: str | None = None
+    operator: bool = False
+    anonymous: bool = False
+    unregistered: bool = False
+
+
+CPO = frozenset({Role.CPO})
+EMSP = frozenset({Role.EMSP})
+ANY: frozenset[Role] = frozenset()
+PARTNER = Rule()
+OPERATOR = Rule(operator=True)
+
+#: Method path -> rule. In batches each item is checked by its servicer (`require_party`) and refused for itself.
+TABLE: Mapping[str, Rule] = {
+    "/roamhub.v1.JournalService/Watch": PARTNER,
+}
+
+#: Raises Denied unless the caller may send this request.
+Check = Callable[[Caller, Any], None]
+
+
+def denied() -> Denied:
+    """Return the one refusal that authorization gives, whatever the cause."""
+    return Denied("NOT_PERMITTED", "the caller may not do this, or not in the name of this party")
+
+
+def checker(rule: Rule | None) -> Check:
+    """Return the check for one RPC; without a rule it refuses everybody."""
+    if rule is None:
+        return _refuse
+    if rule.anonymous or rule.unregistered:
+        return _accept
+    if rule.operator:
+        return _operator_only
+    if rule.owner is None:
+        return _has_role(rule.roles)
+    return _owns(rule.roles, [step for step in rule.owner.split(".") if step])
+
+
+def _refuse(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
+    raise denied()
+
+
+def _accept(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
+    return
+
+
+def _operator_only(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
+    if not caller.operator:
+        raise denied()
+
+
+def _has_role(roles: frozenset[Role]) -> Check:
+    def check(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
+        if not any(not roles or held & roles for held in caller.parties.values()):
+            raise denied()
+
+    return check
+
+
+def _owns(roles: frozenset[Role], path: list[str]) -> Check:
+    def check(caller: Caller, request: Any) -> None:  # noqa: ANN401
+        owner = request
+        for step in path:
+            owner = getattr(owner, step)
+        require_party(caller, owner.country_code, owner.party_id, roles)
+
+    return check
+
+
+def require_party(caller: Caller, country_code: str, party_id: str, roles: frozenset[Role] = ANY) -> PartyId:
+    """Return the party if the caller operates it in one of the roles.
+
+    Raises:
+        Denied: It does not, or that is no party at all.
+    """
+    try:
+        party = PartyId(country_code, party_id)
+    except ValueError:
+        raise denied() from None
+    held = caller.parties.get(party)
+    if held is None or (roles and not held & roles):
+        raise denied()
+    return party

@@ -1,0 +1,112 @@
+"""Reading requests: each function turns one part of a message into a domain value or says which field breaks what rule.
+
+Fields are named by their path in the request. A reader collects every violation it finds before it raises, so that a
+partner mends a message once.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.decimal_pb2 import Decimal as PbDecimal
+
+from hub.domain.errors import Invalid, Violation
+from hub.domain.ids import PartyId
+from hub.domain.money import parse_decimal
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID_MAX = 39
+_EARLIEST = -62_135_596_800
+_LATEST = 253_402_300_799
+
+
+class Reader:
+    """Collects the violations of one message; `done` raises when there are any."""
+
+    def __init__(self, path: str = "") -> None:
+        self._path = f"{path}." if path else ""
+        self.violations: list[Violation] = []
+
+    def refuse(self, field: str, rule: str) -> None:
+        """Note that a field breaks a rule."""
+        self.violations.append(Violation(field=self._path + field, rule=rule))
+
+    def done(self) -> None:
+        """Raise Invalid when anything was noted."""
+        if self.violations:
+            raise Invalid(self.violations)
+
+    def _try(self, field: str, read: Callable[[], T], fallback: T) -> T:
+        try:
+            return read()
+        except ValueError as error:
+            self.refuse(field, str(error))
+            return fallback
+
+    def party(self, field: str, country_code: str, party_id: str) -> PartyId:
+        """Read a party; the field is the path of the message that holds the two parts, "" for the message itself."""
+        return self._try(field or "party_id", lambda: PartyId(country_code, party_id), _NOBODY)
+
+    def id(self, field: str, text: str, longest: int = _ID_MAX) -> str:
+        """Read a foreign id: 1 to `longest` printable characters."""
+        if not text:
+            self.refuse(field, "is required")
+        elif len(text) > longest:
+            self.refuse(field, f"has at most {longest} characters")
+        elif not text.isprintable():
+            self.refuse(field, "holds printable characters only")
+        return text
+
+    def time(self, field: str, stamp: Timestamp) -> datetime:
+        """Read an instant: required, to the microsecond, within the years 1 to 9999."""
+        # A Timestamp that is absent and one at the epoch read the same; no fact of ours is that old.
+        if not stamp.seconds and not stamp.nanos:
+            self.refuse(field, "is required")
+            return _EPOCH
+        if not _EARLIEST <= stamp.seconds <= _LATEST or not 0 <= stamp.nanos < 1_000_000_000:
+            self.refuse(field, "is a time within the years 1 to 9999")
+            return _EPOCH
+        return time_from_pb(stamp)
+
+    def decimal(self, field: str, number: PbDecimal, *, required: bool = True) -> Decimal:
+        """Read an exact decimal."""
+        if not number.value:
+            if required:
+                self.refuse(field, "is required")
+            return Decimal(0)
+        return self._try(field, lambda: parse_decimal(number.value), Decimal(0))
+
+    def request_id(self, text: str) -> str:
+        """Read the idempotency key: a UUID, required where money or CDRs move (AIP-155)."""
+        return self._try("request_id", lambda: str(UUID(text)) if text else _missing(), "")
+
+    def one_of(self, field: str, number: int, known: dict[int, T], fallback: T) -> T:
+        """Read an enum: a value the contract defines, other than UNSPECIFIED."""
+        if number == 0:
+            self.refuse(field, "is required")
+        elif number not in known:
+            self.refuse(field, f"{number} is no value of this enum")
+        return known.get(number, fallback)
+
+
+_NOBODY = PartyId("ZZ", "ZZZ")
+
+
+def _missing() -> str:
+    raise ValueError("is required")
+
+
+def time_from_pb(stamp: Timestamp) -> datetime:
+    """Return an instant to the microsecond; finer parts are cut off."""
+    return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+
+
+def time_to_pb(instant: datetime) -> Timestamp:
+    """Return the message of an aware instant."""
+    delta = instant - _EPOCH
+    return Timestamp(seconds=delta.days * 86_400 + delta.seconds, nanos=delta.microseconds * 1000)
