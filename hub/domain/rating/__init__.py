@@ -1,0 +1,37 @@
+"""The rating engine: what a session costs under its tariffs, and why. Pure and exact.
+
+`docs/rating.md` states the rules, the readings chosen and the sections of the specification they come from.
+"""
+
+from hub.domain.rating.breakdown import (
+    CostGroup,
+    Line,
+    LineKind,
+    Note,
+    NoteCode,
+    Price,
+    RatedCdr,
+    Rounding,
+    TaxLine,
+)
+from hub.domain.rating.policy import POLICIES, ROAMHUB_2026, PricingPolicy, policy_named
+from hub.domain.rating.session import RatablePeriod, RatableSession, period_of
+
+__all__ = [
+    "POLICIES",
+    "ROAMHUB_2026",
+    "CostGroup",
+    "Line",
+    "LineKind",
+    "Note",
+    "NoteCode",
+    "Price",
+    "PricingPolicy",
+    "RatablePeriod",
+    "RatableSession",
+    "RatedCdr",
+    "Rounding",
+    "TaxLine",
+    "period_of",
+    "policy_named",
+]
