@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from hub.app.directory import Directory
 from hub.domain.ids import PartyId
 from hub.domain.parties import Party, PartyState, Role
+from hub.store.agreements import current_agreements
 from hub.store.session import Session
 from hub.store.statements import Row, Statement, insert_into
 from hub.store.tables.parties import PartyRow
@@ -48,7 +49,9 @@ def party_to_row(party: Party) -> Row:
 
 def load_directory(connection: Connection, version: int) -> Directory:
     """Read the whole directory."""
-    return Directory.of(version=version, parties=[party_from_row(row) for row in _ALL.all(connection)])
+    parties = [party_from_row(row) for row in _ALL.all(connection)]
+    agreements = current_agreements(connection, {party.number: party for party in parties})
+    return Directory.of(version=version, parties=parties, agreements=agreements)
 
 
 class StoredParties:

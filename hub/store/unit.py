@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from hub.app.directory import Directory
 from hub.domain.clock import NewId
+from hub.store.agreements import StoredAgreements
 from hub.store.idempotency import StoredIdempotency
 from hub.store.journal import Head, JournalWriter
 from hub.store.parties import StoredParties, load_directory
@@ -70,6 +71,11 @@ class SqlUnitOfWork:
     def parties(self) -> StoredParties:
         """Parties."""
         return StoredParties(self.session, lambda: self.directory, self.directory_changed)
+
+    @cached_property
+    def agreements(self) -> StoredAgreements:
+        """Agreements."""
+        return StoredAgreements(self.session, lambda: self.directory, self.directory_changed)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

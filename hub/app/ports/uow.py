@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from hub.app.directory import Directory
+from hub.app.ports.agreements import Agreements
 from hub.app.ports.parties import Parties
 from hub.domain.journal import Entry, Fact, Receipt, Stream
 
@@ -63,6 +64,11 @@ class UnitOfWork(Protocol):
     @property
     def parties(self) -> Parties:
         """Parties and the platforms that operate them."""
+        ...
+
+    @property
+    def agreements(self) -> Agreements:
+        """Agreements, by version."""
         ...
 
     def new_id(self) -> str:
