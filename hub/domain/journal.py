@@ -32,6 +32,7 @@ class EntryKind(StrEnum):
     TARIFF_REMOVED = "tariff_removed"
     TOKEN = "token"  # noqa: S105 - the word for a driver's card, not a secret
     SESSION = "session"
+    COMMAND = "command"
     # clearing
     CDR_ACCEPTED = "cdr_accepted"
     CDR_RETURNED = "cdr_returned"

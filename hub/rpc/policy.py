@@ -42,6 +42,19 @@ OPERATOR = Rule(operator=True)
 #: Method path -> rule. In batches each item is checked by its servicer (`require_party`) and refused for itself.
 TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.JournalService/Watch": PARTNER,
+    "/roamhub.v1.LinkService/Connect": PARTNER,
+    "/roamhub.v1.AuthorizationService/Authorize": Rule(roles=CPO, owner="cpo"),
+    "/roamhub.v1.AuthorizationService/StreamAuthorize": Rule(roles=CPO),
+    "/roamhub.v1.AuthorizationService/GetAuthorization": PARTNER,
+    "/roamhub.v1.AuthorizationService/ListAuthorizations": Rule(owner="party"),
+    "/roamhub.v1.CommandService/StartSession": Rule(roles=EMSP, owner="emsp"),
+    "/roamhub.v1.CommandService/StopSession": Rule(roles=EMSP, owner="emsp"),
+    "/roamhub.v1.CommandService/ReserveNow": Rule(roles=EMSP, owner="emsp"),
+    "/roamhub.v1.CommandService/CancelReservation": Rule(roles=EMSP, owner="emsp"),
+    "/roamhub.v1.CommandService/UnlockConnector": Rule(roles=EMSP, owner="emsp"),
+    "/roamhub.v1.CommandService/GetCommand": PARTNER,
+    "/roamhub.v1.CommandService/ListCommands": Rule(owner="party"),
+    "/roamhub.v1.CommandService/ReportCommandResult": Rule(roles=CPO, owner="cpo"),
 }
 
 #: Raises Denied unless the caller may send this request.

@@ -30,7 +30,9 @@ class _JournalStreamEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Journal
     JOURNAL_STREAM_UNSPECIFIED: _JournalStream.ValueType  # 0
     """Refused."""
     JOURNAL_STREAM_REGISTRY: _JournalStream.ValueType  # 1
-    """What there is to know now: parties, agreements, locations, EVSE states, tariffs, tokens, sessions. May be compacted."""
+    """What there is to know now: parties, agreements, locations, EVSE states, tariffs, tokens, sessions. May be
+    compacted.
+    """
     JOURNAL_STREAM_CLEARING: _JournalStream.ValueType  # 2
     """What money and proof rest on: CDRs, cut-offs, statements. Never compacted; the index is the leaf's in the tree."""
 
@@ -40,7 +42,9 @@ class JournalStream(_JournalStream, metaclass=_JournalStreamEnumTypeWrapper):
 JOURNAL_STREAM_UNSPECIFIED: JournalStream.ValueType  # 0
 """Refused."""
 JOURNAL_STREAM_REGISTRY: JournalStream.ValueType  # 1
-"""What there is to know now: parties, agreements, locations, EVSE states, tariffs, tokens, sessions. May be compacted."""
+"""What there is to know now: parties, agreements, locations, EVSE states, tariffs, tokens, sessions. May be
+compacted.
+"""
 JOURNAL_STREAM_CLEARING: JournalStream.ValueType  # 2
 """What money and proof rest on: CDRs, cut-offs, statements. Never compacted; the index is the leaf's in the tree."""
 Global___JournalStream: _TypeAlias = JournalStream  # noqa: Y015
@@ -126,8 +130,8 @@ class JournalEntry(_message.Message):
     """Its position, from 0, without gaps over all partners (a caller sees gaps where it may not look)."""
     kind: _builtins.str
     """What it states; names the message in `body`: party, presence, agreement, location, evse_states, tariff,
-    tariff_removed, token, session, cdr_accepted, cdr_returned, cut_off, statement_issued, statement_acknowledged,
-    key_changed. New kinds may be added.
+    tariff_removed, token, session, command, cdr_accepted, cdr_returned, cut_off, statement_issued,
+    statement_acknowledged, key_changed. New kinds may be added.
     """
     subject: _builtins.str
     """The key of what it is about, within its kind and owner."""
