@@ -1,1 +1,128 @@
-"""Shared fixtures: real databases, a fixed clock, the shared data."""
+"""Shared fixtures: real databases, a hub in this process over real mutual TLS, and partners that call it."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from hub.config import Config
+from hub.crypto.ca import CertificateAuthority
+from hub.domain.parties import Role
+from hub.main import Hub, system_clock
+from hub.store.database import open_engine
+from hub.store.schema import upgrade
+from tests.support import Partner, Spine, add_partner, open_channel, open_spine
+
+#: Makes and connects a registered platform: `await partner("NL-ABC", roles=[Role.CPO])`.
+PartnerFactory = Callable[..., Awaitable[Partner]]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data directory with a certificate authority, to be copied."""
+    folder = tmp_path_factory.mktemp("authority")
+    CertificateAuthority.open(folder, system_clock())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated, empty SQLite database, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("sqlite") / "roamhub.db"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Any]:
+    """Return a PostgreSQL server with a migrated database `template_roamhub`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says where it keeps its socket when XDG_RUNTIME_DIR is not set
+        pgserver: Any = pytest.importorskip("pgserver", reason="pgserver is not installed: no wheel for this platform")
+    # A socket's path has at most 107 characters: pytest's own folders are too deep.
+    folder = Path(tempfile.mkdtemp(prefix="roamhub-pg-"))
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    server.psql("CREATE DATABASE template_roamhub")
+    engine = open_engine(server.get_uri("template_roamhub"))
+    upgrade(engine)
+    engine.dispose()
+    yield server
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a fresh, migrated database, once of each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "contract.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgresql")
+    name = f"test_{abs(hash(request.node.nodeid))}"
+    server.psql(f"CREATE DATABASE {name} TEMPLATE template_roamhub")
+    yield server.get_uri(name)
+    server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def spine(database: str) -> Iterator[Spine]:
+    """Return committer and reads over a fresh database, once of each kind."""
+    with open_spine(database) as spine:
+        yield spine
+
+
+@pytest.fixture
+def config(tmp_path: Path, authority: Path, migrated_sqlite: Path) -> Config:
+    """Return the configuration of a hub of this test alone, on ports the system picks; override in a module to vary."""
+    data_dir = tmp_path / "hub"
+    shutil.copytree(authority, data_dir)
+    shutil.copy(migrated_sqlite, data_dir / "roamhub.db")
+    return Config(
+        data_dir=data_dir,
+        listen="127.0.0.1:0",
+        register_listen="127.0.0.1:0",
+        metrics_listen="",
+        drain_seconds=1,
+    )
+
+
+@pytest.fixture
+async def hub(config: Config) -> AsyncIterator[Hub]:
+    """Return a running hub in this process."""
+    hub = Hub(config)
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+async def operator_channel(hub: Hub) -> AsyncIterator[grpc.aio.Channel]:
+    """Return a channel that calls as the hub's operator."""
+    async with open_channel(hub.port, hub.ca.ca_pem, hub.operator.key_pem, hub.operator.chain_pem) as channel:
+        yield channel
+
+
+@pytest.fixture
+async def partner(hub: Hub) -> AsyncIterator[PartnerFactory]:
+    """Return a factory of registered platforms with active parties; their channels close with the test."""
+    made: list[Partner] = []
+
+    async def make(
+        *parties: str, roles: tuple[Role, ...] = (Role.CPO,), platform: str = "", endpoint: str = ""
+    ) -> Partner:
+        name = platform or parties[0].lower()
+        made.append(await add_partner(hub, parties, roles, name, endpoint=endpoint))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.channel.close()

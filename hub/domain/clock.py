@@ -1,8 +1,11 @@
 """Time and chance are passed in, so that every run can be repeated."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -15,6 +18,15 @@ class Clock(Protocol):
 
 #: Returns a new unique id, 36 characters, ordered by time (UUID version 7, RFC 9562).
 NewId = Callable[[], str]
+
+
+def uuid7(instant: datetime, chance: bytes) -> str:
+    """Return a UUID version 7 (RFC 9562, 5.7) of an aware instant and ten unpredictable bytes."""
+    millis = (instant - _EPOCH) // timedelta(milliseconds=1)
+    number = int.from_bytes(millis.to_bytes(6) + chance[:10])
+    number = number & ~(0xF << 76) | (7 << 76)
+    number = number & ~(0b11 << 62) | (0b10 << 62)
+    return str(UUID(int=number))
 
 
 def require_utc(instant: datetime) -> datetime:

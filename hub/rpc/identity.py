@@ -11,13 +11,10 @@ from typing import Any, NamedTuple
 from cryptography import x509
 
 from hub.app.directory import Directory
+from hub.app.ports.trust import OPERATOR_URI, PLATFORM_URI
 from hub.domain.clock import Clock
 from hub.domain.errors import Unauthenticated
 from hub.domain.parties import Caller
-
-#: SAN URI of a partner's certificate is this and the platform's id; of an operator's, the other and a name.
-PLATFORM_URI = "roamhub://platform/"
-OPERATOR_URI = "roamhub://operator/"
 
 _CERTIFICATES_KEPT = 10_000
 

@@ -1,0 +1,155 @@
+"""What tests build: a hub in this process, partners with real certificates, and the errors calls end in."""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from sqlalchemy import Engine
+
+from hub.domain.clock import uuid7
+from hub.domain.ids import PartyId
+from hub.domain.parties import Party, PartyState, Role
+from hub.main import Hub
+from hub.store.committer import Committer, DirectoryHolder
+from hub.store.database import open_engine
+from hub.store.reads import Reads
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class SteppedClock:
+    """A clock that stands until it is told to move."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Committer and reads over one database, for tests of use cases and repositories."""
+
+    committer: Committer
+    reads: Reads
+    directory: DirectoryHolder
+    clock: SteppedClock
+    engine: Engine
+
+
+def make_ids() -> Callable[[], str]:
+    """Return a source of ids that are new, and the same in every run."""
+    numbers = itertools.count(1)
+    return lambda: uuid7(START, next(numbers).to_bytes(10))
+
+
+@contextmanager
+def open_spine(url: str) -> Iterator[Spine]:
+    """Run committer and reads over a migrated database."""
+    engine, read_engine = open_engine(url), open_engine(url, read_only=True)
+    clock, directory, new_id = SteppedClock(), DirectoryHolder(), make_ids()
+    committer = Committer(engine, clock=clock, new_id=new_id, entropy=secrets.token_bytes, directory=directory)
+    reads = Reads(read_engine, clock=clock, new_id=new_id, entropy=secrets.token_bytes, directory=directory)
+    committer.start()
+    yield Spine(committer, reads, directory, clock, engine)
+    committer.stop()
+    reads.stop()
+    engine.dispose()
+    read_engine.dispose()
+
+
+@dataclass
+class Partner:
+    """A registered platform: its parties, its certificate and a channel that calls the hub with it."""
+
+    platform: str
+    parties: list[PartyId]
+    key_pem: bytes
+    chain_pem: bytes
+    serial: str
+    channel: grpc.aio.Channel = field(repr=False)
+
+    @property
+    def party(self) -> PartyId:
+        return self.parties[0]
+
+
+def make_csr(key: ec.EllipticCurvePrivateKey | None = None) -> tuple[bytes, bytes]:
+    """Return a new private key and a certificate signing request for it, PEM."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem, request.public_bytes(Encoding.PEM)
+
+
+def open_channel(
+    port: int, ca_pem: bytes, key_pem: bytes | None = None, chain_pem: bytes | None = None
+) -> grpc.aio.Channel:
+    """Return a channel to a hub in this process; close it."""
+    credentials = grpc.ssl_channel_credentials(ca_pem, key_pem, chain_pem)
+    return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=[("grpc.use_local_subchannel_pool", 1)])
+
+
+def party_id(text: str) -> PartyId:
+    """Return the party of `NL-ABC`."""
+    country_code, _, party = text.partition("-")
+    return PartyId(country_code, party)
+
+
+async def add_partner(
+    hub: Hub, parties: Iterable[str], roles: Iterable[Role], platform: str, *, endpoint: str = ""
+) -> Partner:
+    """Put an active platform into a hub, past registration, and connect as it."""
+    ids = [party_id(text) for text in parties]
+    for each in ids:
+        party = Party(
+            id=each,
+            number=0,
+            roles=frozenset(roles),
+            platform=platform,
+            state=PartyState.ACTIVE,
+            endpoint=endpoint,
+        )
+        await hub.committer.run(lambda uow, party=party: uow.parties.save(party))  # type: ignore[misc]
+    key_pem, csr_pem = make_csr()
+    issued = hub.ca.issue_platform(csr_pem, platform, hub.clock())
+    channel = open_channel(hub.port, hub.ca.ca_pem, key_pem, issued.chain_pem)
+    return Partner(platform, ids, key_pem, issued.chain_pem, issued.serial, channel)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How a call ended badly: its status code and the details that AIP-193 asks for."""
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    metadata: dict[str, str]
+    fields: list[str]
+
+
+def refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    """Return what a failed call says."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    reason, metadata, fields = "", {}, []
+    for detail in status.details if status is not None else ():
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad):
+            fields = [violation.field for violation in bad.field_violations]
+    return Refusal(error.code(), reason, error.details() or "", metadata, fields)
