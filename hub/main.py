@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from hub.config import Config
-from hub.crypto.ca import CertificateAuthority, KeyPair, operator_pair, server_pair
+from hub.crypto.ca import CertificateAuthority, KeyPair, dial_pair, operator_pair, server_pair
 from hub.crypto.files import private_folder
 from hub.domain.clock import Clock, uuid7
 from hub.domain.parties import Caller
@@ -38,6 +38,7 @@ class Hub:
         port: The port that the mutual-TLS server listens on, once started.
         register_port: The port of the registration server, once started.
         operator: The operator's key and certificate, as kept in the data directory.
+        dial_pair: The key and certificate that the hub shows to partners it dials.
     """
 
     port = 0
@@ -50,6 +51,7 @@ class Hub:
         private_folder(config.data_dir)
         self.ca = CertificateAuthority.open(config.data_dir, clock())
         self.operator = operator_pair(self.ca, config.data_dir, clock())
+        self.dial_pair = dial_pair(self.ca, config.data_dir, clock())
         self.directory = DirectoryHolder()
         self._engine = open_engine(config.database())
         self._read_engine = open_engine(config.database(), read_only=True)

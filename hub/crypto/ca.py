@@ -24,20 +24,19 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hub.app.ports.trust import OPERATOR_URI, PLATFORM_URI, Certifier, Issued
+from hub.app.ports.trust import HUB_URI, OPERATOR_URI, PLATFORM_URI, Certifier, Issued, platform_host
 from hub.crypto.files import private_folder, read_secret, replace_secret, write_secret
 from hub.domain.errors import invalid
 
-#: The name in the certificate of the operator that `serve` makes.
-_OPERATOR = "root"
 _BACKDATED = timedelta(hours=1)
 _CA_LIFE = timedelta(days=3650)
-_SERVER_LIFE = timedelta(days=397)
-_OPERATOR_LIFE = timedelta(days=397)
-#: Server and operator certificates are made anew when less than this is left of them.
+#: The hub's own certificates live so long, and are made anew when less than the second span is left.
+_OWN_LIFE = timedelta(days=397)
 _RENEWED_BEFORE = timedelta(days=30)
 _RSA_BITS = range(2048, 8193)
 _CSR_BYTES_MAX = 16_384
+
+Purpose = x509.ObjectIdentifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +110,15 @@ class CertificateAuthority:
         return cls(key, certificate)
 
     def issue_platform(self, csr_pem: bytes, platform: str, now: datetime) -> Issued:
-        """Return a client certificate for the key of a certificate signing request; raises Invalid."""
+        """Return a certificate for the key of a certificate signing request; raises Invalid.
+
+        Its bearer calls the hub with it, and serves the hub's calls with it at its own endpoint.
+        """
         public_key = _public_key(csr_pem)
         expiry = now + self._life
-        certificate = self._sign(public_key, platform, now, expiry, [_uri(PLATFORM_URI + platform)], client=True)
+        names = [x509.UniformResourceIdentifier(PLATFORM_URI + platform), x509.DNSName(platform_host(platform))]
+        purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+        certificate = self._sign(public_key, platform, names, purposes, now=now, expiry=expiry)
         return Issued(
             chain_pem=certificate.public_bytes(Encoding.PEM),
             serial=f"{certificate.serial_number:x}",
@@ -122,73 +126,62 @@ class CertificateAuthority:
             renew_time=expiry - self._renewal_window,
         )
 
-    def issue_operator(self, name: str, now: datetime) -> KeyPair:
-        """Return a key and the client certificate that makes its bearer the hub's operator."""
+    def issue_pair(self, name: str, names: Sequence[x509.GeneralName], purpose: Purpose, now: datetime) -> KeyPair:
+        """Return a new key and its certificate, for the hub's own use."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [_uri(OPERATOR_URI + name)]
-        certificate = self._sign(key.public_key(), name, now, now + _OPERATOR_LIFE, names, client=True)
-        return KeyPair(key_pem=_key_pem(key), chain_pem=certificate.public_bytes(Encoding.PEM))
-
-    def issue_server(self, names: Sequence[str], now: datetime) -> KeyPair:
-        """Return a key and the certificate of a server that is dialled by these names or addresses."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        general = [_host(name) for name in names]
-        certificate = self._sign(key.public_key(), "Roamhub", now, now + _SERVER_LIFE, general, client=False)
+        certificate = self._sign(key.public_key(), name, names, [purpose], now=now, expiry=now + _OWN_LIFE)
         return KeyPair(key_pem=_key_pem(key), chain_pem=certificate.public_bytes(Encoding.PEM))
 
     def _sign(
         self,
         public_key: "ec.EllipticCurvePublicKey | rsa.RSAPublicKey",
         name: str,
+        names: Sequence[x509.GeneralName],
+        purposes: Sequence[Purpose],
+        *,
         now: datetime,
         expiry: datetime,
-        names: Sequence[x509.GeneralName],
-        *,
-        client: bool,
     ) -> x509.Certificate:
-        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         ca_key_id = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return (
             _builder(_name(name), self._certificate.subject, public_key, now, expiry)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(sign_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_key_id), critical=False)
             .sign(self._key, SHA256())
         )
 
 
-def stored_pair(folder: Path, name: str) -> KeyPair | None:
-    """Return the pair kept as NAME.pem (key and certificate) in the folder, or None; raises InsecureFileError."""
-    try:
-        stored = read_secret(folder / f"{name}.pem")
-    except FileNotFoundError:
-        return None
-    key, mark, chain = stored.partition(b"-----BEGIN CERTIFICATE-----")
-    return KeyPair(key_pem=key, chain_pem=mark + chain)
-
-
-def store_pair(folder: Path, name: str, pair: KeyPair) -> None:
-    """Keep a pair as NAME.pem, mode 0600."""
-    replace_secret(folder / f"{name}.pem", pair.key_pem + pair.chain_pem)
-
-
 def server_pair(ca: CertificateAuthority, folder: Path, names: Sequence[str], now: datetime) -> KeyPair:
-    """Return the server's pair from `server.pem`; a new one when names changed, or a month before it ends."""
-    pair = stored_pair(folder, "server")
-    if pair is None or not _serves(pair, ca, [_host(name) for name in names], now):
-        pair = ca.issue_server(names, now)
-        store_pair(folder, "server", pair)
-    return pair
+    """Return the pair of the hub's server, dialled by these names or addresses, as kept in `server.pem`.
+
+    This pair and the two below are made when absent, when the names or the CA changed, and a month before they end.
+    """
+    return _own_pair(ca, folder / "server.pem", [_host(name) for name in names], ExtendedKeyUsageOID.SERVER_AUTH, now)
 
 
 def operator_pair(ca: CertificateAuthority, folder: Path, now: datetime) -> KeyPair:
-    """Return the operator's pair from `operator.pem`, made when absent or a month before it ends."""
-    pair = stored_pair(folder, "operator")
-    if pair is None or not _serves(pair, ca, [_uri(OPERATOR_URI + _OPERATOR)], now):
-        pair = ca.issue_operator(_OPERATOR, now)
-        store_pair(folder, "operator", pair)
+    """Return the pair that makes its bearer the hub's operator, as kept in `operator.pem`."""
+    return _own_pair(ca, folder / "operator.pem", [_uri(OPERATOR_URI + "root")], ExtendedKeyUsageOID.CLIENT_AUTH, now)
+
+
+def dial_pair(ca: CertificateAuthority, folder: Path, now: datetime) -> KeyPair:
+    """Return the pair that the hub shows to the partners it dials, as kept in `dial.pem`."""
+    return _own_pair(ca, folder / "dial.pem", [_uri(HUB_URI)], ExtendedKeyUsageOID.CLIENT_AUTH, now)
+
+
+def _own_pair(
+    ca: CertificateAuthority, path: Path, names: Sequence[x509.GeneralName], purpose: Purpose, now: datetime
+) -> KeyPair:
+    if path.exists():
+        key, mark, chain = read_secret(path).partition(b"-----BEGIN CERTIFICATE-----")
+        pair = KeyPair(key_pem=key, chain_pem=mark + chain)
+        if _serves(pair, ca, names, now):
+            return pair
+    pair = ca.issue_pair(f"Roamhub {path.stem}", names, purpose, now)
+    replace_secret(path, pair.key_pem + pair.chain_pem)
     return pair
 
 

@@ -67,9 +67,9 @@ def _digest(request: Message) -> bytes:
 def _read_token(token: str, digest: bytes) -> tuple[Any, ...] | None:
     if not token:
         return None
+    if len(token) > _TOKEN_CHARACTERS_MAX:
+        raise invalid("page_token", "is one that this hub returned")
     try:
-        if len(token) > _TOKEN_CHARACTERS_MAX:
-            raise ValueError
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         key = json.loads(raw[_DIGEST_BYTES:])
     except ValueError:

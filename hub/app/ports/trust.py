@@ -8,6 +8,18 @@ from typing import Protocol
 PLATFORM_URI = "roamhub://platform/"
 OPERATOR_URI = "roamhub://operator/"
 
+#: SAN URI of the certificate that the hub shows to the partners it dials. They must insist on it: every other partner
+#: holds a certificate of the same CA.
+HUB_URI = "roamhub://hub"
+
+
+def platform_host(platform: str) -> str:
+    """Return the DNS name in a platform's certificate: what the hub expects of the server at a partner's endpoint.
+
+    It is no name of the public DNS. The endpoint may be any address; the certificate proves whose it is.
+    """
+    return f"{platform}.platforms.roamhub.internal"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
