@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hub.domain.agreements import Agreement, AgreementState, Pair
+from hub.domain.agreements import (
+    Agreement,
+    AgreementState,
+    Pair,
+    Refusal,
+    Service,
+    refusal,
+    refusal_without_agreement,
+)
 from hub.domain.ids import PartyId
 from hub.domain.parties import Party, Role
 
@@ -27,6 +35,7 @@ class Directory:
             ask `active_agreement`, which looks at the clock.
         upcoming: By (CPO, eMSP) the version that both have accepted and that waits for its start.
         standing: By (CPO, eMSP) the version that says best how they stand, whatever its state: to explain refusals.
+        over: By (CPO, eMSP) the version that was terminated last.
         visible: For each platform the parties whose objects it may see; ask `partners_of`.
         revoked: Serial numbers (hexadecimal) of certificates that no longer admit their bearer.
     """
@@ -38,6 +47,7 @@ class Directory:
     agreements: Mapping[Pair, Agreement] = field(default_factory=dict)
     upcoming: Mapping[Pair, Agreement] = field(default_factory=dict)
     standing: Mapping[Pair, Agreement] = field(default_factory=dict)
+    over: Mapping[Pair, Agreement] = field(default_factory=dict)
     visible: Mapping[str, frozenset[PartyId]] = field(default_factory=dict)
     revoked: frozenset[str] = frozenset()
 
@@ -65,6 +75,7 @@ class Directory:
             agreements=active,
             upcoming={a.pair: a for a in every if a.state is AgreementState.ACCEPTED},
             standing={a.pair: a for a in every},
+            over={a.pair: a for a in every if a.state is AgreementState.TERMINATED},
             visible=_visible(everyone, active),
             revoked=frozenset(revoked),
         )
@@ -79,6 +90,23 @@ class Directory:
             return None if standing.state is AgreementState.SUSPENDED else coming
         active = self.agreements.get(pair)
         return active if active is not None and active.in_force(now) else None
+
+    def agreement_covering(self, cpo: PartyId, emsp: PartyId, start: datetime) -> Agreement | None:
+        """Return the version by whose terms a session that began at `start` is checked and settled, or None.
+
+        What began under an agreement is settled under it: a suspension or termination since then does not matter,
+        and after an amendment the version in force now counts.
+        """
+        pair = cpo, emsp
+        for version in (self.standing.get(pair), self.over.get(pair)):
+            if version is not None and version.covers(start):
+                return version
+        return None
+
+    def why_not(self, cpo: PartyId, emsp: PartyId, service: Service, now: datetime) -> Refusal | None:
+        """Return which agreement and clause forbids the service between the two at that instant, or None."""
+        standing = self.active_agreement(cpo, emsp, now) or self.standing.get((cpo, emsp))
+        return refusal_without_agreement() if standing is None else refusal(standing, service, now)
 
     def partners_of(self, platform: str) -> frozenset[PartyId]:
         """Return the parties whose objects the platform may see: its own, and those with an ACTIVE agreement."""

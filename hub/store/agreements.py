@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -38,6 +38,8 @@ _CHANGE = Statement(
         suspended_by=bindparam("new_suspended_by"),
         note=bindparam("new_note"),
         changed_time=bindparam("new_time"),
+        since=bindparam("new_since"),
+        ended=bindparam("new_ended"),
     )
 )
 
@@ -64,7 +66,7 @@ def terms_to_text(terms: Terms) -> str:
             "allow_stored_authorization": terms.allow_stored_authorization,
             "checks": dict(terms.checks),
             "start": to_micros(terms.start),
-            "end": None if terms.end is None else to_micros(terms.end),
+            "end": _optional(terms.end),
         },
         sort_keys=True,
         separators=(",", ":"),
@@ -103,6 +105,10 @@ def _micros(duration: timedelta) -> int:
     return duration // timedelta(microseconds=1)
 
 
+def _optional(instant: datetime | None) -> int | None:
+    return None if instant is None else to_micros(instant)
+
+
 def agreement_to_row(agreement: Agreement, parties: Mapping[PartyId, Party]) -> Row:
     """Return the whole row of a version."""
     return (
@@ -116,6 +122,8 @@ def agreement_to_row(agreement: Agreement, parties: Mapping[PartyId, Party]) -> 
         agreement.note,
         to_micros(agreement.created),
         to_micros(agreement.changed),
+        _optional(agreement.since),
+        _optional(agreement.ended),
         terms_to_text(agreement.terms),
     )
 
@@ -126,7 +134,8 @@ def _suspended_by(agreement: Agreement, parties: Mapping[PartyId, Party]) -> str
 
 def agreement_from_row(row: Row, parties: Mapping[int, Party]) -> Agreement:
     """Return the version that a whole row holds."""
-    agreement_id, version, cpo, emsp, state, proposer, suspended_by, note, created, changed, terms = row
+    agreement_id, version, cpo, emsp, state, proposer, suspended_by, note, *times, terms = row
+    created, changed, since, ended = times
     return Agreement(
         id=agreement_id,
         version=version,
@@ -139,6 +148,8 @@ def agreement_from_row(row: Row, parties: Mapping[int, Party]) -> Agreement:
         note=note,
         created=from_micros(created),
         changed=from_micros(changed),
+        since=None if since is None else from_micros(since),
+        ended=None if ended is None else from_micros(ended),
     )
 
 
@@ -196,6 +207,8 @@ class StoredAgreements:
                 _suspended_by(agreement, parties),
                 agreement.note,
                 to_micros(agreement.changed),
+                _optional(agreement.since),
+                _optional(agreement.ended),
                 agreement.id,
                 agreement.version,
             )

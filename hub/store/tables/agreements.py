@@ -54,4 +54,6 @@ class AgreementRow(SQLModel, table=True):
     note: str = Field(sa_column=Column(Text, nullable=False))
     created_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
     changed_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
+    since: datetime | None = Field(sa_column=Column(UtcMicros))
+    ended: datetime | None = Field(sa_column=Column(UtcMicros))
     terms: str = Field(sa_column=Column(Text, nullable=False))

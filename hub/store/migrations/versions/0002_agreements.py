@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("created_time", sa.BigInteger, nullable=False),
         sa.Column("changed_time", sa.BigInteger, nullable=False),
+        sa.Column("since", sa.BigInteger),
+        sa.Column("ended", sa.BigInteger),
         sa.Column("terms", sa.Text, nullable=False),
         sa.CheckConstraint("version > 0", name="agreement_version_positive"),
         sa.CheckConstraint(

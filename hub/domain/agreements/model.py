@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 
 from hub.domain.ids import PartyId
 
@@ -137,6 +138,8 @@ class Agreement:
         note: What the side that last changed the state said about it, for people; at most 500 characters.
         created: When this version was proposed, aware UTC.
         changed: When its state last changed, aware UTC.
+        since: When the agreement first came into force, whichever version it was; None before.
+        ended: When it was terminated; None otherwise.
     """
 
     id: str
@@ -150,6 +153,14 @@ class Agreement:
     note: str = ""
     created: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     changed: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    since: datetime | None = None
+    ended: datetime | None = None
+
+    @property
+    def etag(self) -> str:
+        """A text that differs between any two states of the agreement that a caller may have read."""
+        parts = [self.id, str(self.version), self.state, self.changed.isoformat(), *sorted(map(str, self.suspended_by))]
+        return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     @property
     def name(self) -> str:
@@ -164,6 +175,14 @@ class Agreement:
     def within(self, instant: datetime) -> bool:
         """Say whether the instant lies in the half-open range of validity."""
         return self.terms.start <= instant and (self.terms.end is None or instant < self.terms.end)
+
+    def covers(self, instant: datetime) -> bool:
+        """Say whether what began at that instant, such as a session, falls under the agreement, over by now or not."""
+        # An accepted version whose start has come may not have been marked ACTIVE yet.
+        since = self.terms.start if self.state is AgreementState.ACCEPTED else self.since
+        if since is None or instant < since or (self.terms.end is not None and instant >= self.terms.end):
+            return False
+        return self.ended is None or instant < self.ended
 
     def in_force(self, instant: datetime) -> bool:
         """Say whether the parties roam under this version at that instant, whatever the service."""
