@@ -260,6 +260,46 @@ class ItemError(_message.Message):
 Global___ItemError: _TypeAlias = ItemError  # noqa: Y015
 
 @_typing.final
+class PublishProgress(_message.Message):
+    """What has become of the items of a client stream so far. All it counts is durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIVED_COUNT_FIELD_NUMBER: _builtins.int
+    APPLIED_COUNT_FIELD_NUMBER: _builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: _builtins.int
+    REFUSED_COUNT_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    received_count: _builtins.int
+    """Items received and dealt with."""
+    applied_count: _builtins.int
+    """Items that changed the hub's state."""
+    unchanged_count: _builtins.int
+    """Items that the hub already held."""
+    refused_count: _builtins.int
+    """Items that were refused."""
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemOutcome]:
+        """The items refused since the response before, by their position in the stream."""
+
+    def __init__(
+        self,
+        *,
+        received_count: _builtins.int = ...,
+        applied_count: _builtins.int = ...,
+        unchanged_count: _builtins.int = ...,
+        refused_count: _builtins.int = ...,
+        refusals: _abc.Iterable[Global___ItemOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_count", b"applied_count", "received_count", b"received_count", "refusals", b"refusals", "refused_count", b"refused_count", "unchanged_count", b"unchanged_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishProgress: _TypeAlias = PublishProgress  # noqa: Y015
+
+@_typing.final
 class FieldViolation(_message.Message):
     """One field that breaks one rule."""
 
