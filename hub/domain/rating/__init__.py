@@ -14,12 +14,15 @@ from hub.domain.rating.breakdown import (
     Rounding,
     TaxLine,
 )
+from hub.domain.rating.compile import CompiledTariff, compile_tariff
+from hub.domain.rating.engine import rate
 from hub.domain.rating.policy import POLICIES, ROAMHUB_2026, PricingPolicy, policy_named
 from hub.domain.rating.session import RatablePeriod, RatableSession, period_of
 
 __all__ = [
     "POLICIES",
     "ROAMHUB_2026",
+    "CompiledTariff",
     "CostGroup",
     "Line",
     "LineKind",
@@ -32,6 +35,8 @@ __all__ = [
     "RatedCdr",
     "Rounding",
     "TaxLine",
+    "compile_tariff",
     "period_of",
     "policy_named",
+    "rate",
 ]

@@ -83,9 +83,10 @@ class Line:
     """One quantity under one price.
 
     `period` counts from 0 in the order of time; `start` is its beginning, aware UTC. `tariff`, `element` and
-    `component` (from 0) name the component that priced it, None where none did. `quantity` is kWh, hours, or 1;
-    `unit_price` is as published, with or without tax as `tax_included` says. The amounts are exact, save that a
-    net price taken out of a gross one is cut at 20 decimals.
+    `component` (from 0) name the component that priced it, None where none did. `quantity` is kWh for ENERGY,
+    seconds for times (hours of four decimals are not exact) and 1 for fees. `unit_price` is per kWh, hour or fee as
+    published, with or without tax as `tax_included` says. The amounts are exact, save that a division without end
+    is cut at 20 decimals.
     """
 
     kind: LineKind
@@ -106,14 +107,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxLine:
-    """The tax at one rate, in per cent, within the total cost; `vat` None is the part a price limit moved.
+    """The tax at one rate, in per cent, within the total cost; `vat` None where no tax applies.
 
-    Rounded to four decimals so that the lines add up to exactly `after_taxes` - `before_taxes` of the total.
+    `limit` marks what a minimum or maximum price moved, which has no rate of its own. Rounded to four decimals so
+    that the lines add up to exactly `after_taxes` - `before_taxes` of the total.
     """
 
     vat: Decimal | None
     base: Decimal
     amount: Decimal
+    limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,21 @@
+"""Arithmetic of the engine: exact, except where a division has no end; that is cut at 20 decimals in one place."""
+
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+#: Wide enough that no sum or product of usable numbers is ever rounded.
+CONTEXT = Context(prec=100, rounding=ROUND_HALF_UP)
+
+#: A price, volume or limit beyond this is a mistake or an attack.
+LARGEST_NUMBER = Decimal(10) ** 12
+
+_CUT = Decimal(1).scaleb(-20)
+
+
+def usable(value: Decimal | None) -> bool:
+    """Say whether a number is absent, or finite and of a size that money and energy can have."""
+    return value is None or (value.is_finite() and -LARGEST_NUMBER < value < LARGEST_NUMBER)
+
+
+def divide(numerator: Decimal, divisor: Decimal | int) -> Decimal:
+    """Divide, cutting an endless result at 20 decimals (half away from zero). Call within `CONTEXT`."""
+    return (numerator / divisor).quantize(_CUT, context=CONTEXT)
