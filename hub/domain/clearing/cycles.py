@@ -2,27 +2,18 @@
 
 A window runs from the first instant of its first local day to the first instant of the day after its last. Both are
 converted to UTC once; a day of 23 or 25 hours is as long as it is. The calendar decides only when a period is due to
-be cut off: which CDRs it holds is decided by journal indexes.
+be cut off: which CDRs it holds is decided by journal indexes. An hour is a whole UTC hour, in any zone.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from hub.domain.agreements import Cycle
 from hub.domain.clock import require_utc
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
-
-
-class Cycle(StrEnum):
-    """How often an agreement settles. An hour is a whole UTC hour, the others are of the agreement's zone."""
-
-    HOURLY = "HOURLY"
-    DAILY = "DAILY"
-    WEEKLY = "WEEKLY"
-    MONTHLY = "MONTHLY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,20 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 
+from hub.domain.agreements import Rounding
 from hub.domain.clearing.amounts import round_e4
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.taxes import TaxRow, classify
 from hub.domain.errors import Precondition
 from hub.domain.money import EXACT, minor_unit_exponent, to_minor
-
-
-class Rounding(StrEnum):
-    """When a line's amount is rounded."""
-
-    ROUND_ONCE = "ROUND_ONCE"
-    PER_CDR = "PER_CDR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from hub.domain.clearing.cycles import Cycle, Window
+from hub.domain.agreements import Cycle
+from hub.domain.clearing.cycles import Window
 from hub.domain.errors import Denied, Precondition
 
 

@@ -6,18 +6,10 @@ currency by construction, whichever way of netting is chosen.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
+from hub.domain.agreements import Netting
 from hub.domain.ids import PartyId
 from hub.domain.money import Money
-
-
-class Netting(StrEnum):
-    """How payments follow from obligations."""
-
-    GROSS = "GROSS"
-    BILATERAL = "BILATERAL"
-    MULTILATERAL = "MULTILATERAL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

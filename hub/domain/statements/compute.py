@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from hashlib import sha256
 
+from hub.domain.agreements import Rounding
 from hub.domain.clearing.amounts import round_e4
 from hub.domain.clearing.items import ClearingItem
-from hub.domain.clearing.lines import Line, Rounding, TaxBucket, make_buckets, make_lines
+from hub.domain.clearing.lines import Line, TaxBucket, make_buckets, make_lines
 from hub.domain.errors import Precondition
 from hub.domain.statements.model import Manifest, Statement, StatementTerms, Totals
 

@@ -4,10 +4,11 @@ import re
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from hub.domain.agreements import Rounding
 from hub.domain.canonical import Fields, Json, MalformedDocument, dump, expect_format, load
 from hub.domain.clearing.amounts import e4_text, minor_text, parse_e4, parse_minor
 from hub.domain.clearing.items import parse_date, parse_party
-from hub.domain.clearing.lines import Line, LineKey, Rounding, TaxBucket
+from hub.domain.clearing.lines import Line, LineKey, TaxBucket
 from hub.domain.clearing.taxes import read_row, row_document
 from hub.domain.statements.model import (
     BroughtForward,

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from hub.domain.clearing.lines import Line, Rounding, TaxBucket
+from hub.domain.agreements import Rounding
+from hub.domain.clearing.lines import Line, TaxBucket
 from hub.domain.clearing.positions import Obligation
 from hub.domain.clearing.taxes import TaxRow
 from hub.domain.ids import PartyId

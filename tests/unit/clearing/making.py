@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 from hypothesis import strategies as st
 
+from hub.domain.agreements import Rounding
 from hub.domain.clearing.items import TARIFF_KINDS, ClearingItem
-from hub.domain.clearing.lines import Rounding
 from hub.domain.clearing.taxes import TaxRow
 from hub.domain.ids import PartyId
 from hub.domain.merkle import leaf_hash, root_of

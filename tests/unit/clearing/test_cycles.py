@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.clearing.cycles import Cycle, window_at
+from hub.domain.agreements import Cycle
+from hub.domain.clearing.cycles import window_at
 
 ZONES = [
     ZoneInfo(name)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.agreements import Rounding
 from hub.domain.canonical import MalformedDocument
 from hub.domain.clearing.amounts import e4_text, minor_text, parse_e4, parse_minor, round_e4, to_e4
 from hub.domain.clearing.items import ClearingItem
-from hub.domain.clearing.lines import Line, Rounding, make_buckets, make_lines, tax_on
+from hub.domain.clearing.lines import Line, make_buckets, make_lines, tax_on
 from hub.domain.clearing.taxes import TaxRow
 from hub.domain.errors import Precondition
 from tests.unit.clearing.making import REVERSE_CHARGE, STANDARD_NL, item, items

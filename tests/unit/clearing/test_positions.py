@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.clearing.positions import Netting, Obligation, positions, transfers
+from hub.domain.agreements import Netting
+from hub.domain.clearing.positions import Obligation, positions, transfers
 from hub.domain.ids import PartyId
 from hub.domain.ledger import (
     Posting,

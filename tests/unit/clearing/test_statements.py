@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.agreements import Rounding
 from hub.domain.canonical import MalformedDocument, dump
 from hub.domain.clearing.items import ClearingItem
-from hub.domain.clearing.lines import Rounding
 from hub.domain.statements import (
     BroughtForward,
     Held,
