@@ -42,11 +42,11 @@ def window_at(cycle: Cycle, zone: ZoneInfo, instant: datetime) -> Window:
         instant: Any instant, in UTC.
     """
     require_utc(instant)
-    day = instant.astimezone(zone).date()
     if cycle is Cycle.HOURLY:
         start = instant.replace(minute=0, second=0, microsecond=0)
+        day = start.astimezone(zone).date()
         return Window(label=f"{start:%Y-%m-%dt%Hz}", start=start, end=start + _HOUR, first_date=day)
-    first, after = _days(cycle, day)
+    first, after = _days(cycle, instant.astimezone(zone).date())
     return Window(
         label=_label(cycle, first), start=first_instant(first, zone), end=first_instant(after, zone), first_date=first
     )
