@@ -37,7 +37,7 @@ class Plan:
     def __init__(self, table: Table, version: Version) -> None:
         self.table = table
         self.version = version
-        self._by_name = {row.ocpi: _compile(row, version) for row in table.rows if version in row.versions}
+        self._by_name = {row.ocpi: _compile(table, row, version) for row in table.rows if version in row.versions}
         self._by_target = {f.target: f for f in self._by_name.values() if f.bridge is None}
         self._bridged = [f for f in self._by_name.values() if f.bridge is not None]
         self._covered = frozenset(name for f in self._bridged if f.bridge for name in f.bridge.covers)
@@ -91,9 +91,7 @@ class Plan:
                 self._miss(target, value, writing)
         for bridged in self._bridged:
             if bridged.bridge and bridged.name not in aside:
-                said = bridged.bridge.write(message, writing.below(bridged.place))
-                if said is not None:
-                    out[bridged.name] = said
+                _cross(bridged, bridged.bridge, message, out, writing)
         if aside:
             self._merge(aside, out, writing)
         self._complete(out, writing)
@@ -122,8 +120,8 @@ class Plan:
             if assume is not None:
                 out[wanted.name] = assume
                 writing.note(f"{self.version} requires it; assumed {assume}", f".{wanted.name}", assumed=True)
-            elif wanted.row.card == "+":
-                out[wanted.name] = []
+            else:
+                writing.note(f"{self.version} requires it, and there is none", f".{wanted.name}")
 
 
 @cache
@@ -205,6 +203,17 @@ def _give(found: _Field, value: Any, out: JsonObject, writing: Writing) -> None:
         writing.note(refused.rule, found.place)
 
 
+def _cross(found: _Field, bridge: Bridge, message: Message, out: JsonObject, writing: Writing) -> None:
+    """Write one field that this version shapes differently."""
+    try:
+        said = bridge.write(message, writing.below(found.place))
+    except Refused as refused:
+        writing.note(refused.rule, found.place)
+    else:
+        if said is not None:
+            out[found.name] = said
+
+
 def _give_many(found: _Field, values: Iterable[object], writing: Writing) -> Json:
     """Write a list; an item the version does not know is left out."""
     items: list[Json] = []
@@ -222,13 +231,13 @@ def _give_many(found: _Field, values: Iterable[object], writing: Writing) -> Jso
     return items
 
 
-def _compile(row: Row, version: Version) -> _Field:
+def _compile(table: Table, row: Row, version: Version) -> _Field:
     kind = row.kind
     many = row.card in "*+"
     read, write, assign = None, None, None
     if not isinstance(kind, Nested | Bridge):
-        if isinstance(kind, Text) and row.card == "?":
-            kind = replace(kind, free=True)
+        if isinstance(kind, Text) and table.message.DESCRIPTOR.fields_by_name[row.target].has_presence:
+            kind = replace(kind, free=row.card == "?")
         read, write = kind.reader(version), kind.writer(version)
         if many:
             read = _read_many(read)

@@ -37,14 +37,16 @@ class Bridge:
         write: returns the JSON value, or None for absent; reports what is lost below the path. Not called when
             `extensions` hold the value as it was sent.
         covers: our fields that `write` speaks for.
+        table: the table of the nested objects that it reads and writes, if any.
     """
 
     name: str
     read: Callable[[Message, Json, "Reading"], bool]
     write: Callable[[Message, "Writing"], Json]
     covers: frozenset[str]
+    table: "Table | None" = None
 
-    def label(self, version: Version) -> str:  # noqa: ARG002 - one version each
+    def label(self, _version: Version) -> str:
         """Return the type's name in OCPI's table."""
         return self.name
 

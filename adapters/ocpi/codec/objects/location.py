@@ -30,6 +30,7 @@ from adapters.ocpi.codec.objects.shared import (
 )
 from adapters.ocpi.codec.objects.token import TOKEN_TYPE
 from adapters.ocpi.codec.tables import Bridge, Gap, Nested, Reading, Row, Table, Writing
+from adapters.ocpi.codec.values import Words
 from adapters.ocpi.codec.words import SINCE_221, V211, V230, Refused
 
 CAPABILITY = words(
@@ -62,8 +63,9 @@ FACILITY = words(
     "BIKE_SHARING TRAM_STOP METRO_STATION PARKING_LOT",
     is_open=True,
 )
-LOCATION_TYPE = replace(
-    words("LocationType", "ON_STREET PARKING_GARAGE UNDERGROUND_GARAGE PARKING_LOT OTHER UNKNOWN"),
+LOCATION_TYPE = Words(
+    name="LocationType",
+    known={V211: tuple("ON_STREET PARKING_GARAGE UNDERGROUND_GARAGE PARKING_LOT OTHER UNKNOWN".split())},
     instead={V211: {"*": "OTHER"}},
 )
 PARKING_DIRECTION = words("ParkingDirection", plus_230="PARALLEL PERPENDICULAR ANGLE")

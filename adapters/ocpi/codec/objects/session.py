@@ -106,10 +106,12 @@ def _read_location(session: Message, value: Json, reading: Reading) -> bool:
 
 def _write_location(session: Message, writing: Writing) -> Json:
     assert isinstance(session, session_object_pb2.Session)
+    if not session.location_id:
+        return None
     writing.note("2.1.1 wants the location in full, and a session holds its ids only")
     connectors: Json = [{"id": session.connector_id}] if session.connector_id else []
     evses: Json = [{"uid": session.evse_uid, "connectors": connectors}] if session.evse_uid else []
-    return {"id": session.location_id, "evses": evses} if session.location_id else None
+    return {"id": session.location_id, "evses": evses}
 
 
 SESSION = Table(

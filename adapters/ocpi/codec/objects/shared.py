@@ -183,10 +183,10 @@ TAX_AMOUNT = Table(
     name="TaxAmount",
     message=common_pb2.TaxAmount,
     rows=(
-        Row(ocpi="name", kind=string(255), card="1"),
-        Row(ocpi="account_number", kind=string(255), card="?"),
-        Row(ocpi="percentage", kind=NUMBER, card="?"),
-        Row(ocpi="amount", kind=NUMBER, card="1"),
+        Row(ocpi="name", kind=string(255), card="1", versions=(V230,)),
+        Row(ocpi="account_number", kind=string(255), card="?", versions=(V230,)),
+        Row(ocpi="percentage", kind=NUMBER, card="?", versions=(V230,)),
+        Row(ocpi="amount", kind=NUMBER, card="1", versions=(V230,)),
     ),
 )
 
@@ -258,7 +258,7 @@ PRICE = Table(
         Row(ocpi="before_taxes", kind=NUMBER, card="1", versions=(V230,)),
         Row(
             ocpi="taxes",
-            kind=Bridge(name="TaxAmount", read=_read_taxes, write=_write_taxes, covers=_BOTH),
+            kind=Bridge(name="TaxAmount", read=_read_taxes, write=_write_taxes, covers=_BOTH, table=TAX_AMOUNT),
             card="*",
             versions=(V230,),
             ours="taxes, or after_taxes less before_taxes as VAT",
