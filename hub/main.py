@@ -7,14 +7,20 @@ from datetime import UTC, datetime
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
+from roamhub.v1 import cdr_pb2, journal_pb2, session_pb2
 
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, KeyPair, dial_pair, operator_pair, server_pair
 from hub.crypto.files import private_folder
 from hub.domain.clock import Clock, uuid7
+from hub.domain.journal import Stream
 from hub.domain.parties import Caller
+from hub.rpc.cdrs import CdrServicer
 from hub.rpc.edge import Edge
 from hub.rpc.identity import CertificateIdentity
+from hub.rpc.journal import JournalServicer
+from hub.rpc.sessions import SessionServicer
+from hub.rpc.tail import JournalTail
 from hub.store.committer import Committer, DirectoryHolder
 from hub.store.database import open_engine
 from hub.store.reads import Reads
@@ -55,8 +61,14 @@ class Hub:
         self.directory = DirectoryHolder()
         self._engine = open_engine(config.database())
         self._read_engine = open_engine(config.database(), read_only=True)
+        self.tail = JournalTail()
         self.committer = Committer(
-            self._engine, clock=clock, new_id=self.new_id, entropy=entropy, directory=self.directory
+            self._engine,
+            clock=clock,
+            new_id=self.new_id,
+            entropy=entropy,
+            directory=self.directory,
+            on_commit=self.tail.publish,
         )
         self.reads = Reads(
             self._read_engine, clock=clock, new_id=self.new_id, entropy=entropy, directory=self.directory
@@ -71,7 +83,21 @@ class Hub:
 
     def services(self) -> Sequence[Service]:
         """Return every service that partners and operators call, with what answers it; one line each."""
-        return []
+        committer, reads = self.committer, self.reads
+        return [
+            (
+                journal_pb2.DESCRIPTOR.services_by_name["JournalService"],
+                JournalServicer(reads=reads, tail=self.tail, directory=lambda: self.directory.current),
+            ),
+            (
+                session_pb2.DESCRIPTOR.services_by_name["SessionService"],
+                SessionServicer(committer=committer, reads=reads),
+            ),
+            (
+                cdr_pb2.DESCRIPTOR.services_by_name["CdrService"],
+                CdrServicer(committer=committer, reads=reads, tail=self.tail),
+            ),
+        ]
 
     def registration(self) -> Sequence[Service]:
         """Return what may be called with no certificate."""
@@ -81,6 +107,7 @@ class Hub:
         """Bring the database up to date and serve."""
         upgrade(self._engine)
         self.committer.start()
+        self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
         names = [name.strip() for name in self.config.server_names.split(",") if name.strip()]
         pair = server_pair(self.ca, self.config.data_dir, names, self.clock())
         self.port = await self._serve(self.config.listen, self.services(), _credentials(pair, self.ca.ca_pem))
@@ -89,6 +116,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Let calls in flight finish within the configured time, then write what is queued and close."""
+        self.tail.stop()
         for server in self._servers:
             await server.stop(self.config.drain_seconds)
         self.committer.stop()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 from cryptography import x509
@@ -16,6 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from sqlalchemy import Engine
 
+from hub.domain.agreements import Agreement, AgreementState, Terms
 from hub.domain.clock import uuid7
 from hub.domain.ids import PartyId
 from hub.domain.parties import Party, PartyState, Role
@@ -153,3 +155,19 @@ def refusal(error: grpc.aio.AioRpcError) -> Refusal:
         elif detail.Unpack(bad):
             fields = [violation.field for violation in bad.field_violations]
     return Refusal(error.code(), reason, error.details() or "", metadata, fields)
+
+
+async def agree(hub: Hub, cpo: PartyId, emsp: PartyId, **terms: Any) -> Agreement:
+    """Put an active agreement into a hub, past its proposal."""
+    agreement = Agreement(
+        id=f"{cpo}-{emsp}".lower(),
+        version=1,
+        cpo=cpo,
+        emsp=emsp,
+        state=AgreementState.ACTIVE,
+        terms=Terms(**{"currency": "EUR", **terms}),
+        proposer=cpo,
+        since=Terms(currency="EUR").start,
+    )
+    await hub.committer.run(lambda uow: uow.agreements.save(agreement))
+    return agreement

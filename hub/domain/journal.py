@@ -52,6 +52,8 @@ class Fact:
         counterparty: The other party of a bilateral fact; then only the two may see it.
         subject: The key of what it is about within its kind, such as an OCPI id or a resource name.
         body: The serialised message named by `kind`; in the clearing stream, the bytes of the tree's leaf.
+        openings: What opens the leaf's commitments (`hub.domain.leaf.pack_openings`); kept beside the leaf, for its
+            owner and counterparty, and erasable without touching it.
         private: The fact is for its owner and counterparty alone, though partners may see the owner's other facts.
     """
 
@@ -60,6 +62,7 @@ class Fact:
     counterparty: PartyId | None = None
     subject: str
     body: bytes
+    openings: bytes = b""
     private: bool = False
 
 

@@ -42,6 +42,16 @@ OPERATOR = Rule(operator=True)
 #: Method path -> rule. In batches each item is checked by its servicer (`require_party`) and refused for itself.
 TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.JournalService/Watch": PARTNER,
+    "/roamhub.v1.SessionService/PutSession": Rule(roles=CPO, owner="session"),
+    "/roamhub.v1.SessionService/AppendChargingPeriods": Rule(roles=CPO, owner="key"),
+    "/roamhub.v1.SessionService/GetSession": PARTNER,
+    "/roamhub.v1.SessionService/ListSessions": PARTNER,
+    "/roamhub.v1.CdrService/SubmitCdr": Rule(roles=CPO, owner="cdr"),
+    "/roamhub.v1.CdrService/BatchSubmitCdrs": Rule(roles=CPO),
+    "/roamhub.v1.CdrService/StreamCdrs": Rule(roles=CPO),
+    "/roamhub.v1.CdrService/GetCdr": PARTNER,
+    "/roamhub.v1.CdrService/ListCdrs": PARTNER,
+    "/roamhub.v1.CdrService/WatchCdrs": PARTNER,
     "/roamhub.v1.LinkService/Connect": PARTNER,
     "/roamhub.v1.AuthorizationService/Authorize": Rule(roles=CPO, owner="cpo"),
     "/roamhub.v1.AuthorizationService/StreamAuthorize": Rule(roles=CPO),

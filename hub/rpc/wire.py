@@ -12,6 +12,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
+from roamhub.v1 import common_pb2
 
 from hub.domain.errors import Invalid, Violation
 from hub.domain.ids import PartyId
@@ -110,3 +111,8 @@ def time_to_pb(instant: datetime) -> Timestamp:
     """Return the message of an aware instant."""
     delta = instant - _EPOCH
     return Timestamp(seconds=delta.days * 86_400 + delta.seconds, nanos=delta.microseconds * 1000)
+
+
+def party_to_pb(party: PartyId | None) -> common_pb2.PartyKey | None:
+    """Return the message of a party; None stays None, an absent field."""
+    return None if party is None else common_pb2.PartyKey(country_code=party.country_code, party_id=party.party_id)

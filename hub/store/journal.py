@@ -88,9 +88,10 @@ def read_entries(
                 private=bool(private),
                 subject=subject,
                 body=bytes(body),
+                openings=bytes(openings),
             ),
         )
-        for _, idx, recorded_time, kind, owner, counterparty, private, subject, body, leaf in _READ.all(
+        for _, idx, recorded_time, kind, owner, counterparty, private, subject, body, openings, leaf in _READ.all(
             connection, (stream, after_index, limit)
         )
     ]
@@ -126,6 +127,7 @@ class JournalWriter:
                 int(fact.private),
                 fact.subject,
                 fact.body,
+                fact.openings,
                 leaf,
             )
         )

@@ -78,6 +78,16 @@ def insert_into(table: type[SQLModel]) -> Statement:
     return Statement(insert(target).values({column.name: bindparam(column.name) for column in target.columns}))
 
 
+@lru_cache(maxsize=256)
+def upsert_into(table: type[SQLModel]) -> Statement:
+    """Return the insert of whole rows that replaces a row of the same primary key; parameters as for `insert_into`."""
+    target = table.__table__  # type: ignore[attr-defined]
+    # Both dialects write ON CONFLICT alike, so that one of their constructs serves both.
+    statement = postgresql.insert(target).values({column.name: bindparam(column.name) for column in target.columns})
+    rest = {c.name: statement.excluded[c.name] for c in target.columns if not c.primary_key}
+    return Statement(statement.on_conflict_do_update(index_elements=list(target.primary_key), set_=rest))
+
+
 class SelectIn:
     """A select whose last condition is `column IN (...)`, compiled for lists of a few sizes only.
 

@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 from hub.app.directory import Directory
 from hub.domain.clock import NewId
 from hub.store.agreements import StoredAgreements
+from hub.store.cdr_facts import StoredCdrFacts
+from hub.store.cdrs import StoredCdrs
 from hub.store.idempotency import StoredIdempotency
 from hub.store.journal import Head, JournalWriter
 from hub.store.parties import StoredParties, load_directory
 from hub.store.session import Session
+from hub.store.sessions import StoredSessions
 
 #: Returns unpredictable bytes.
 Entropy = Callable[[int], bytes]
@@ -76,6 +79,21 @@ class SqlUnitOfWork:
     def agreements(self) -> StoredAgreements:
         """Agreements."""
         return StoredAgreements(self.session, lambda: self.directory, self.directory_changed)
+
+    @cached_property
+    def sessions(self) -> StoredSessions:
+        """Charging sessions."""
+        return StoredSessions(self.session, lambda: self.directory)
+
+    @cached_property
+    def cdrs(self) -> StoredCdrs:
+        """CDRs on record."""
+        return StoredCdrs(self.session, lambda: self.directory)
+
+    @cached_property
+    def cdr_facts(self) -> StoredCdrFacts:
+        """What the checks of CDRs ask of the rest of the hub."""
+        return StoredCdrFacts(self.session, lambda: self.directory)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

@@ -6,7 +6,9 @@ from typing import Protocol
 
 from hub.app.directory import Directory
 from hub.app.ports.agreements import Agreements
+from hub.app.ports.cdrs import CdrFacts, Cdrs
 from hub.app.ports.parties import Parties
+from hub.app.ports.sessions import ChargingSessions
 from hub.domain.journal import Entry, Fact, Receipt, Stream
 
 
@@ -69,6 +71,21 @@ class UnitOfWork(Protocol):
     @property
     def agreements(self) -> Agreements:
         """Agreements, by version."""
+        ...
+
+    @property
+    def sessions(self) -> ChargingSessions:
+        """Charging sessions."""
+        ...
+
+    @property
+    def cdrs(self) -> Cdrs:
+        """CDRs on record."""
+        ...
+
+    @property
+    def cdr_facts(self) -> CdrFacts:
+        """What the checks of CDRs ask of the rest of the hub."""
         ...
 
     def new_id(self) -> str:

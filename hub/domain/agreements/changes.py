@@ -82,7 +82,7 @@ def _into_force(version: Agreement, at: datetime, before: Agreement | None) -> A
         state=AgreementState.SUSPENDED if suspended_by else AgreementState.ACTIVE,
         suspended_by=suspended_by,
         changed=at,
-        since=at if before is None or before.since is None else before.since,
+        since=_since(version, before),
     )
 
 
@@ -163,11 +163,12 @@ def as_time_passes(version: Agreement, at: datetime, before: Agreement | None) -
         if version.state in (*_IN_FORCE, AgreementState.ACCEPTED):
             return replace(terminate(version, "the validity ended", at), ended=end)
     if version.state is AgreementState.ACCEPTED and version.terms.start <= at:
-        return replace(_into_force(version, at, before), since=_since(version, before))
+        return _into_force(version, at, before)
     return version
 
 
 def _since(version: Agreement, before: Agreement | None) -> datetime:
+    # Both sides accepted the start; where it lies in the past, what began since then is covered too.
     return version.terms.start if before is None or before.since is None else before.since
 
 

@@ -3,6 +3,6 @@
 Rows never leave `hub.store`. Importing this package makes the metadata complete.
 """
 
-from hub.store.tables import agreements, parties, spine
+from hub.store.tables import agreements, cdrs, parties, sessions, spine
 
-__all__ = ["agreements", "parties", "spine"]
+__all__ = ["agreements", "cdrs", "parties", "sessions", "spine"]

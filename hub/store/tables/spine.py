@@ -27,7 +27,10 @@ class HeadRow(SQLModel, table=True):
 
 
 class EntryRow(SQLModel, table=True):
-    """One entry of the journal. Party columns hold party numbers; a private entry is for those two alone."""
+    """One entry of the journal. Party columns hold party numbers; a private entry is for those two alone.
+
+    Everything is written once, but for `openings`: there personal fields are erased when their time is over.
+    """
 
     __tablename__ = "journal"
     __table_args__ = (CheckConstraint("idx >= 0", name="journal_index_positive"),)
@@ -41,6 +44,7 @@ class EntryRow(SQLModel, table=True):
     private: bool = Field(sa_column=Column(SmallInteger, nullable=False))
     subject: str = Field(sa_column=Column(Text, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    openings: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     leaf_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 

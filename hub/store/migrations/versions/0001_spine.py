@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("private", sa.SmallInteger, nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("openings", sa.LargeBinary, nullable=False),
         sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
         sa.CheckConstraint("idx >= 0", name="journal_index_positive"),
     )

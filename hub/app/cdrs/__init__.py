@@ -1,0 +1,1 @@
+"""Taking in CDRs, and showing them to those whom they concern."""

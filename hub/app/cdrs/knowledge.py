@@ -1,0 +1,80 @@
+"""What the hub knows about a group of CDRs, looked up once for all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.app.ports.cdrs import StoredCdr, TokenKey
+from hub.app.ports.uow import UnitOfWork
+from hub.domain.agreements import Agreement
+from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
+from hub.domain.cdrs.record import Cdr
+from hub.domain.ids import ObjectId, fold
+
+
+@dataclass(slots=True, kw_only=True)
+class Knowledge:
+    """The answers, by what was asked.
+
+    Attributes:
+        stored: CDRs on record, among them the originals of credits; grows with what the group records.
+        credited: CDRs that have been credited; grows likewise.
+        locations: Published locations with their EVSEs, by the folded uid of each.
+    """
+
+    uow: UnitOfWork
+    stored: dict[ObjectId, StoredCdr]
+    credited: set[ObjectId]
+    sessions: Mapping[ObjectId, KnownSession]
+    authorizations: Mapping[str, KnownAuthorization]
+    tokens: frozenset[TokenKey]
+    locations: Mapping[ObjectId, Mapping[str, KnownEvse]]
+
+    @classmethod
+    def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr]) -> "Knowledge":
+        """Look everything up: one query for each kind of thing."""
+        originals = [ObjectId(cdr.id.party, cdr.credit_of) for cdr in cdrs if cdr.credit]
+        charges = [cdr for cdr in cdrs if not cdr.credit]
+        return cls(
+            uow=uow,
+            stored=dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *originals])),
+            credited=set(uow.cdrs.credited(originals)),
+            sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
+            authorizations=uow.cdr_facts.authorizations(
+                {cdr.authorization_reference for cdr in charges if cdr.authorization_reference}
+            ),
+            tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in charges if not cdr.authorization_reference}),
+            locations=uow.cdr_facts.evses({ObjectId(cdr.id.party, cdr.location_id) for cdr in charges}),
+        )
+
+    def about(self, cdr: Cdr, agreement: Agreement) -> Known:
+        """Return what bears on one CDR."""
+        evses = self.locations.get(ObjectId(cdr.id.party, cdr.location_id))
+        return Known(
+            now=self.uow.now,
+            authorization=self.authorizations.get(cdr.authorization_reference),
+            token=_token(cdr) in self.tokens,
+            session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
+            location=evses is not None,
+            evse=(evses or {}).get(fold(cdr.evse_uid)),
+            original=self._original(cdr) if cdr.credit else None,
+            currency=agreement.terms.currency,
+            age_max=agreement.terms.cdr_age_max,
+        )
+
+    def _original(self, cdr: Cdr) -> KnownOriginal | None:
+        key = ObjectId(cdr.id.party, cdr.credit_of)
+        stored = self.stored.get(key)
+        if stored is None or not stored.accepted:
+            return None
+        return KnownOriginal(
+            emsp=stored.emsp,
+            currency=stored.currency,
+            amount=stored.amount,
+            energy=stored.energy,
+            credit=stored.credit,
+            credited=key in self.credited,
+        )
+
+
+def _token(cdr: Cdr) -> TokenKey:
+    return TokenKey(cdr.emsp, fold(cdr.token_uid), cdr.token_type)

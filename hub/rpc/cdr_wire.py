@@ -1,0 +1,173 @@
+"""CDR messages to the facts the hub reasons about, and back."""
+
+from decimal import Decimal
+from hashlib import sha256
+
+from google.type.decimal_pb2 import Decimal as PbDecimal
+from roamhub.v1 import cdr_object_pb2, cdr_pb2, session_object_pb2, tariff_object_pb2
+
+from hub.app.cdrs.submit import CdrSubmission
+from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrPeriod, CdrRecord
+from hub.domain.clearing.items import TARIFF_KINDS
+from hub.domain.ids import ObjectId
+from hub.domain.money import OCPI_DECIMALS, round_half_away
+from hub.rpc.wire import Reader, party_to_pb, time_to_pb
+
+_ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
+_TIME = session_object_pb2.CDR_DIMENSION_TYPE_TIME
+_PARKING = session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME
+_ZERO = Decimal(0)
+_LARGEST = Decimal(10) ** 12
+_PERIODS_MAX = 10_000
+
+
+def submission_from_pb(
+    request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, platform: str, path: str = ""
+) -> CdrSubmission:
+    """Read one submission.
+
+    Raises:
+        Invalid: With every field that breaks a rule.
+    """
+    reader = Reader(path)
+    request_id = reader.request_id(request.request_id)
+    cdr = _read(reader, request.cdr)
+    reader.done()
+    return CdrSubmission(platform=platform, request_id=request_id, cdr=cdr)
+
+
+def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
+    token, place = cdr.cdr_token, cdr.cdr_location
+    document = cdr.SerializeToString(deterministic=True)
+    party = reader.party("cdr", cdr.country_code, cdr.party_id)
+    start = reader.time("cdr.start_date_time", cdr.start_date_time)
+    end = reader.time("cdr.end_date_time", cdr.end_date_time)
+    if end < start:
+        reader.refuse("cdr.end_date_time", "is not before start_date_time")
+    if cdr.credit and not cdr.credit_reference_id:
+        reader.refuse("cdr.credit_reference_id", "is required on a credit CDR")
+    if len(cdr.currency) != 3 or not (cdr.currency.isascii() and cdr.currency.isupper()):
+        reader.refuse("cdr.currency", "is an ISO 4217 code of three capital letters")
+    if not 2 <= len(place.country) <= 3 or not (place.country.isascii() and place.country.isupper()):
+        reader.refuse("cdr.cdr_location.country", "is an ISO 3166-1 alpha-3 code in capital letters")
+    return Cdr(
+        id=ObjectId(party, reader.id("cdr.id", cdr.id)),
+        emsp=reader.party("cdr.cdr_token", token.country_code, token.party_id),
+        token_uid=reader.id("cdr.cdr_token.uid", token.uid, 36),
+        token_type=token.type,
+        contract_id=reader.id("cdr.cdr_token.contract_id", token.contract_id, 36),
+        session_id=cdr.session_id,
+        authorization_reference=cdr.authorization_reference,
+        location_id=reader.id("cdr.cdr_location.id", place.id, 36),
+        evse_uid=reader.id("cdr.cdr_location.evse_uid", place.evse_uid, 36),
+        connector_id=reader.id("cdr.cdr_location.connector_id", place.connector_id, 36),
+        country=place.country,
+        tariff_kind=_tariff_kind(cdr),
+        start_time=start,
+        end_time=end,
+        currency=cdr.currency,
+        total_cost=_exact(reader, "cdr.total_cost.before_taxes", cdr.total_cost.before_taxes),
+        total_energy=_exact(reader, "cdr.total_energy", cdr.total_energy, least=_ZERO),
+        total_time=_exact(reader, "cdr.total_time", cdr.total_time, least=_ZERO),
+        total_parking_time=_exact(reader, "cdr.total_parking_time", cdr.total_parking_time, least=_ZERO)
+        if cdr.HasField("total_parking_time")
+        else None,
+        periods=_periods(reader, cdr),
+        last_updated=reader.time("cdr.last_updated", cdr.last_updated),
+        credit=cdr.credit,
+        credit_of=cdr.credit_reference_id if cdr.credit else "",
+        document=document,
+        digest=sha256(document).digest(),
+    )
+
+
+def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None = None) -> Decimal:
+    """Read an amount or volume that settlement adds up: at most four decimals (OCPI, types, number)."""
+    value = reader.decimal(field, number)
+    if abs(value) >= _LARGEST:
+        reader.refuse(field, f"is smaller than {_LARGEST}")
+    elif value != round_half_away(value, OCPI_DECIMALS):
+        reader.refuse(field, f"has at most {OCPI_DECIMALS} decimals")
+    elif least is not None and value < least:
+        reader.refuse(field, "is not negative")
+    return value
+
+
+def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[CdrPeriod, ...]:
+    if not cdr.charging_periods:
+        reader.refuse("cdr.charging_periods", "has at least one period")
+    elif len(cdr.charging_periods) > _PERIODS_MAX:
+        reader.refuse("cdr.charging_periods", f"has at most {_PERIODS_MAX} periods")
+        return ()
+    periods = []
+    for position, period in enumerate(cdr.charging_periods):
+        path = f"cdr.charging_periods[{position}]"
+        energy = time = parking = _ZERO
+        for dimension in period.dimensions:
+            if dimension.type == _ENERGY:
+                energy += reader.decimal(f"{path}.dimensions.volume", dimension.volume)
+            elif dimension.type == _TIME:
+                time += reader.decimal(f"{path}.dimensions.volume", dimension.volume)
+            elif dimension.type == _PARKING:
+                parking += reader.decimal(f"{path}.dimensions.volume", dimension.volume)
+        periods.append(
+            CdrPeriod(
+                start_time=reader.time(f"{path}.start_date_time", period.start_date_time),
+                energy_kwh=energy,
+                time_hours=time,
+                parking_hours=parking,
+            )
+        )
+    return tuple(periods)
+
+
+def _tariff_kind(cdr: cdr_object_pb2.Cdr) -> str:
+    """Return the type of the tariff applied; what OCPI leaves out counts as REGULAR."""
+    if not cdr.tariffs or not cdr.tariffs[0].type:
+        return "REGULAR"
+    kind = _TARIFF_KINDS.get(cdr.tariffs[0].type, "REGULAR")
+    return kind if kind in TARIFF_KINDS else "REGULAR"
+
+
+_TARIFF_KINDS = {number: name.removeprefix("TARIFF_TYPE_") for name, number in tariff_object_pb2.TariffType.items()}
+
+
+def answer_to_pb(answer: CdrAnswer) -> cdr_pb2.SubmitCdrResponse:
+    """Return what a submission is answered."""
+    return cdr_pb2.SubmitCdrResponse(
+        state=cdr_pb2.CdrState.ValueType(answer.state),
+        receipt=_receipt(answer),
+        findings=_findings(answer),
+    )
+
+
+def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
+    """Return the message of a CDR on record."""
+    return cdr_pb2.CdrRecord(
+        cdr=cdr_object_pb2.Cdr.FromString(record.document),
+        state=cdr_pb2.CdrState.ValueType(record.answer.state),
+        findings=_findings(record.answer),
+        receipt=_receipt(record.answer),
+        emsp=party_to_pb(record.emsp),
+        agreement=record.agreement,
+    )
+
+
+def _receipt(answer: CdrAnswer) -> cdr_pb2.ClearingReceipt:
+    return cdr_pb2.ClearingReceipt(
+        journal_index=answer.receipt.index,
+        leaf_hash=answer.receipt.leaf_hash,
+        recorded_time=time_to_pb(answer.recorded_time),
+    )
+
+
+def _findings(answer: CdrAnswer) -> list[cdr_pb2.CdrFinding]:
+    return [
+        cdr_pb2.CdrFinding(
+            code=finding.code,
+            severity=cdr_pb2.FindingSeverity.ValueType(finding.severity),
+            field=finding.field,
+            message=finding.message,
+        )
+        for finding in answer.findings
+    ]

@@ -1,0 +1,171 @@
+"""CdrService."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from roamhub.v1 import cdr_pb2
+
+from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
+from hub.app.ports.cdrs import CdrFilter
+from hub.app.ports.spine import Committer, Reads
+from hub.domain.cdrs.record import CdrAnswer, CdrRecord, CdrState
+from hub.domain.errors import HubError, NotFound
+from hub.domain.ids import ObjectId, PartyId
+from hub.domain.journal import Stream
+from hub.rpc.calls import Call
+from hub.rpc.cdr_wire import answer_to_pb, record_to_pb, submission_from_pb
+from hub.rpc.paging import read_page
+from hub.rpc.policy import CPO, require_party
+from hub.rpc.status import to_item_error
+from hub.rpc.tail import JournalTail
+from hub.rpc.wire import Reader, time_from_pb
+
+BATCH_MAX = 1_000
+#: CDRs of one stream that are handed to the committer together, at most.
+_CHUNK = 256
+_PAGE = 200
+_PROGRESS_SECONDS = 15.0
+_REST_SECONDS = 0.01
+
+
+class CdrServicer:
+    """Implements `roamhub.v1.CdrService`."""
+
+    def __init__(self, *, committer: Committer, reads: Reads, tail: JournalTail) -> None:
+        self._committer = committer
+        self._reads = reads
+        self._tail = tail
+
+    async def SubmitCdr(self, request: cdr_pb2.SubmitCdrRequest, call: Call) -> cdr_pb2.SubmitCdrResponse:
+        """Submit one CDR."""
+        submission = submission_from_pb(request, call.caller.platform)
+        return answer_to_pb(await self._committer.run_batched(submit_cdrs, submission))
+
+    async def BatchSubmitCdrs(
+        self, request: cdr_pb2.BatchSubmitCdrsRequest, call: Call
+    ) -> cdr_pb2.BatchSubmitCdrsResponse:
+        """Submit up to 1,000 CDRs, each answered for itself."""
+        if not 1 <= len(request.requests) <= BATCH_MAX:
+            reader = Reader()
+            reader.refuse("requests", f"holds 1 to {BATCH_MAX} submissions")
+            reader.done()
+        return cdr_pb2.BatchSubmitCdrsResponse(outcomes=await self._submit(request.requests, call))
+
+    async def StreamCdrs(
+        self, requests: AsyncIterator[cdr_pb2.StreamCdrsRequest], call: Call
+    ) -> AsyncIterator[cdr_pb2.StreamCdrsResponse]:
+        """Submit a stream: what arrives while one chunk is being committed forms the next."""
+        waiting: asyncio.Queue[cdr_pb2.StreamCdrsRequest | None] = asyncio.Queue(maxsize=2 * _CHUNK)
+
+        async def receive() -> None:
+            try:
+                async for request in requests:
+                    await waiting.put(request)
+            finally:
+                await waiting.put(None)
+
+        receiver = asyncio.create_task(receive())
+        first_index = 0
+        try:
+            while (head := await waiting.get()) is not None:
+                chunk = [head]
+                while len(chunk) < _CHUNK and not waiting.empty():
+                    following = waiting.get_nowait()
+                    if following is None:
+                        waiting.put_nowait(None)
+                        break
+                    chunk.append(following)
+                outcomes = await self._submit(chunk, call)
+                yield cdr_pb2.StreamCdrsResponse(first_index=first_index, outcomes=outcomes)
+                first_index += len(chunk)
+            await receiver
+        finally:
+            receiver.cancel()
+
+    async def _submit(
+        self, requests: Sequence[cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest], call: Call
+    ) -> list[cdr_pb2.CdrOutcome]:
+        read = [self._read(request, call) for request in requests]
+        good = [submission for submission in read if isinstance(submission, CdrSubmission)]
+        answers = iter(await self._committer.run_many(submit_cdrs, good) if good else ())
+        return [_outcome(next(answers) if isinstance(each, CdrSubmission) else each) for each in read]
+
+    def _read(
+        self, request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call
+    ) -> CdrSubmission | HubError:
+        try:
+            require_party(call.caller, request.cdr.country_code, request.cdr.party_id, CPO)
+            return submission_from_pb(request, call.caller.platform)
+        except HubError as refusal:
+            return refusal
+
+    async def GetCdr(self, request: cdr_pb2.GetCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
+        """Return one CDR of the caller's."""
+        reader = Reader("key")
+        party = reader.party("", request.key.country_code, request.key.party_id)
+        key = ObjectId(party, reader.id("id", request.key.id))
+        reader.done()
+        record = await self._reads.run(lambda uow: uow.cdrs.get(key))
+        if record is None or not (record.id.party in call.caller.parties or record.emsp in call.caller.parties):
+            raise NotFound("CDR_NOT_FOUND", "there is no such CDR")
+        return record_to_pb(record)
+
+    async def ListCdrs(self, request: cdr_pb2.ListCdrsRequest, call: Call) -> cdr_pb2.ListCdrsResponse:
+        """List the caller's CDRs in the order of the clearing journal."""
+        reader = Reader()
+        state = reader.one_of("state", request.state, _STATES, CdrState.ACCEPTED) if request.state else None
+        reader.done()
+        wanted = CdrFilter(
+            parties=frozenset(call.caller.parties),
+            state=state,
+            end_time_from=_optional(request.end_time_from, present=request.HasField("end_time_from")),
+            end_time_before=_optional(request.end_time_before, present=request.HasField("end_time_before")),
+        )
+        page = read_page(request)
+        after = int(page.after[0]) if page.after else -1
+        records = await self._reads.run(lambda uow: uow.cdrs.list(wanted, after, page.size + 1))
+        shown = records[: page.size]
+        return cdr_pb2.ListCdrsResponse(
+            cdrs=[record_to_pb(record) for record in shown],
+            next_page_token=page.next_token(shown[-1].answer.receipt.index) if len(records) > page.size else "",
+        )
+
+    async def WatchCdrs(
+        self, request: cdr_pb2.WatchCdrsRequest, call: Call
+    ) -> AsyncIterator[cdr_pb2.WatchCdrsResponse]:
+        """Stream the caller's CDRs from an index on."""
+        if request.after_index < -1:
+            reader = Reader()
+            reader.refuse("after_index", "is -1 or an index")
+            reader.done()
+        index = request.after_index
+        while not self._tail.stopping:
+            head = self._tail.head(Stream.CLEARING)
+            records = await self._newer(frozenset(call.caller.parties), index) if head > index + 1 else []
+            if records or head > index + 1:
+                # A full page may have more behind it; a short one means that all up to the head has been seen.
+                last = records[-1].answer.receipt.index if records else -1
+                index = last if len(records) == _PAGE else max(head - 1, last)
+                yield cdr_pb2.WatchCdrsResponse(cdrs=[record_to_pb(r) for r in records], next_after_index=index)
+                await asyncio.sleep(_REST_SECONDS if len(records) < _PAGE else 0)
+            elif not await self._tail.wait(Stream.CLEARING, index, _PROGRESS_SECONDS):
+                yield cdr_pb2.WatchCdrsResponse(next_after_index=index)
+
+    async def _newer(self, parties: frozenset[PartyId], index: int) -> Sequence[CdrRecord]:
+        wanted = CdrFilter(parties=parties)
+        return await self._reads.run(lambda uow: uow.cdrs.list(wanted, index, _PAGE))
+
+
+_STATES = {int(state): state for state in CdrState}
+
+
+def _optional(stamp: Timestamp, *, present: bool) -> datetime | None:
+    return time_from_pb(stamp) if present else None
+
+
+def _outcome(answer: CdrAnswer | HubError) -> cdr_pb2.CdrOutcome:
+    if isinstance(answer, HubError):
+        return cdr_pb2.CdrOutcome(error=to_item_error(answer))
+    return cdr_pb2.CdrOutcome(response=answer_to_pb(answer))

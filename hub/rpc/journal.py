@@ -1,0 +1,129 @@
+"""JournalService: a resumable, filtered read of the journal."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+
+from roamhub.v1 import journal_pb2
+
+from hub.app.directory import Directory
+from hub.app.journal import may_see
+from hub.app.ports.spine import Reads
+from hub.domain.errors import Expired
+from hub.domain.journal import Entry, EntryKind, Stream
+from hub.rpc.calls import Call
+from hub.rpc.tail import JournalTail
+from hub.rpc.wire import Reader, party_to_pb, time_to_pb
+
+#: Entries looked at for one response.
+PAGE = 500
+#: How often a watcher hears of progress when nothing it may see happens, in seconds.
+_PROGRESS_SECONDS = 15.0
+#: How soon it hears that others' entries have moved its index on, in seconds.
+_UNSEEN_SECONDS = 1.0
+#: After each response a watcher rests, so that a burst of commits becomes one response and not one each.
+_REST_SECONDS = 0.01
+
+_STREAMS = {int(stream): stream for stream in Stream}
+_FIELD_ENTRIES = b"\x0a"  # field 1, length-delimited
+_CACHED = 2_048
+
+
+class JournalServicer:
+    """Implements `roamhub.v1.JournalService`."""
+
+    def __init__(self, *, reads: Reads, tail: JournalTail, directory: Callable[[], Directory]) -> None:
+        self._reads = reads
+        self._tail = tail
+        self._directory = directory
+        self._encoded: OrderedDict[tuple[Stream, int], bytes] = OrderedDict()
+
+    async def Watch(self, request: journal_pb2.WatchRequest, call: Call) -> AsyncIterator[bytes]:
+        """Stream entries from an index on; responses are serialised here, each entry once for all watchers."""
+        stream, kinds = _read_request(request)
+        index = request.after_index
+        if index >= self._tail.head(stream):
+            raise Expired(
+                "INDEX_TOO_NEW",
+                "after_index: lies beyond the journal's end",
+                field="after_index",
+                head=str(self._tail.head(stream) - 1),
+            )
+        reported = index
+        while not self._tail.stopping:
+            entries = self._tail.after(stream, index, PAGE)
+            if entries is None:
+                entries = await self._read(stream, index)
+            if entries:
+                index = entries[-1].index
+                directory = self._directory()
+                shown = [
+                    e for e in entries if (not kinds or e.fact.kind in kinds) and may_see(directory, call.caller, e)
+                ]
+                if shown or len(entries) == PAGE:
+                    yield self._response(shown, index)
+                    reported = index
+                await asyncio.sleep(_REST_SECONDS if len(entries) < PAGE else 0)
+            elif not await self._tail.wait(stream, index, _PROGRESS_SECONDS if reported == index else _UNSEEN_SECONDS):
+                yield self._response([], index)
+                reported = index
+
+    async def _read(self, stream: Stream, index: int) -> list[Entry]:
+        return list(await self._reads.run(lambda uow: uow.journal.read(stream, index, PAGE)))
+
+    def _response(self, entries: list[Entry], index: int) -> bytes:
+        """Serialise a WatchResponse from entries that are serialised already (protobuf: concatenation merges)."""
+        parts = [journal_pb2.WatchResponse(next_after_index=index).SerializeToString()]
+        for entry in entries:
+            encoded = self._encode(entry)
+            parts += (_FIELD_ENTRIES, _varint(len(encoded)), encoded)
+        return b"".join(parts)
+
+    def _encode(self, entry: Entry) -> bytes:
+        key = entry.stream, entry.index
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            encoded = self._encoded[key] = entry_to_pb(entry).SerializeToString()
+            if len(self._encoded) > _CACHED:
+                self._encoded.popitem(last=False)
+        return encoded
+
+
+def _read_request(request: journal_pb2.WatchRequest) -> tuple[Stream, frozenset[EntryKind]]:
+    reader = Reader()
+    stream = reader.one_of("stream", request.stream, _STREAMS, Stream.REGISTRY)
+    if request.after_index < -1:
+        reader.refuse("after_index", "is -1 or an index")
+    kinds = set()
+    for position, kind in enumerate(request.kinds):
+        try:
+            kinds.add(EntryKind(kind))
+        except ValueError:
+            reader.refuse(f"kinds[{position}]", "is no kind of entry")
+    reader.done()
+    return stream, frozenset(kinds)
+
+
+def _varint(number: int) -> bytes:
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)
+
+
+def entry_to_pb(entry: Entry) -> journal_pb2.JournalEntry:
+    """Return the message of an entry."""
+    fact = entry.fact
+    return journal_pb2.JournalEntry(
+        stream=journal_pb2.JournalStream.ValueType(entry.stream),
+        index=entry.index,
+        recorded_time=time_to_pb(entry.recorded_time),
+        kind=fact.kind,
+        owner=party_to_pb(fact.owner),
+        counterparty=party_to_pb(fact.counterparty),
+        subject=fact.subject,
+        body=fact.body,
+        leaf_hash=entry.leaf_hash,
+    )

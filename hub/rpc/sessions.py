@@ -1,0 +1,130 @@
+"""SessionService."""
+
+from roamhub.v1 import session_object_pb2, session_pb2
+
+from hub.app.ports.spine import Committer, Reads
+from hub.app.sessions import SessionAddition, append_periods, get_session, put_sessions
+from hub.domain.errors import invalid
+from hub.domain.ids import ObjectId
+from hub.domain.sessions import ChargingSession, SessionState
+from hub.rpc.calls import Call
+from hub.rpc.paging import read_page
+from hub.rpc.wire import Reader, time_from_pb
+
+_STATES = {int(state): state for state in SessionState}
+_PERIODS_MAX = 10_000
+
+
+class SessionServicer:
+    """Implements `roamhub.v1.SessionService`."""
+
+    def __init__(self, *, committer: Committer, reads: Reads) -> None:
+        self._committer = committer
+        self._reads = reads
+
+    async def PutSession(self, request: session_pb2.PutSessionRequest, call: Call) -> session_pb2.PutSessionResponse:  # noqa: ARG002
+        """Create or replace a session."""
+        changed = await self._committer.run_batched(put_sessions, session_from_pb(request.session))
+        return session_pb2.PutSessionResponse(changed=changed)
+
+    async def AppendChargingPeriods(
+        self,
+        request: session_pb2.AppendChargingPeriodsRequest,
+        call: Call,  # noqa: ARG002
+    ) -> session_pb2.PutSessionResponse:
+        """Append to a session; what is stored is read, extended and written in one transaction."""
+        reader = Reader()
+        key = ObjectId(
+            reader.party("key", request.key.country_code, request.key.party_id), reader.id("key.id", request.key.id, 36)
+        )
+        reader.time("last_updated", request.last_updated)
+        for position, period in enumerate(request.charging_periods):
+            reader.time(f"charging_periods[{position}].start_date_time", period.start_date_time)
+        reader.done()
+        addition = SessionAddition(id=key, apply=lambda document: _extended(document, request))
+        changed = await self._committer.run_batched(append_periods, addition)
+        return session_pb2.PutSessionResponse(changed=changed)
+
+    async def GetSession(self, request: session_pb2.GetSessionRequest, call: Call) -> session_object_pb2.Session:
+        """Return one session of the caller's."""
+        reader = Reader("key")
+        party = reader.party("", request.key.country_code, request.key.party_id)
+        key = ObjectId(party, reader.id("id", request.key.id, 36))
+        reader.done()
+        session = await self._reads.run(lambda uow: get_session(uow, call.caller, key))
+        return session_object_pb2.Session.FromString(session.document)
+
+    async def ListSessions(
+        self, request: session_pb2.ListSessionsRequest, call: Call
+    ) -> session_pb2.ListSessionsResponse:
+        """List the caller's sessions."""
+        page = read_page(request)
+        reader = Reader()
+        state = reader.one_of("status", request.status, _STATES, SessionState.ACTIVE) if request.status else None
+        reader.done()
+        cpo, session_id = page.after or (0, "")
+        parties = frozenset(call.caller.parties)
+        found = await self._reads.run(
+            lambda uow: uow.sessions.list(parties, state, (int(cpo), str(session_id)), page.size + 1)
+        )
+        shown = found[: page.size]
+        return session_pb2.ListSessionsResponse(
+            sessions=[session_object_pb2.Session.FromString(session.document) for _, session in shown],
+            next_page_token=page.next_token(*shown[-1][0]) if len(found) > page.size else "",
+        )
+
+
+def session_from_pb(session: session_object_pb2.Session, path: str = "session") -> ChargingSession:
+    """Read a session.
+
+    Raises:
+        Invalid: With every field that breaks a rule.
+    """
+    reader = Reader(path)
+    token = session.cdr_token
+    start = reader.time("start_date_time", session.start_date_time)
+    if session.HasField("end_date_time") and reader.time("end_date_time", session.end_date_time) < start:
+        reader.refuse("end_date_time", "is not before start_date_time")
+    if reader.decimal("kwh", session.kwh) < 0:
+        reader.refuse("kwh", "is not negative")
+    if len(session.charging_periods) > _PERIODS_MAX:
+        reader.refuse("charging_periods", f"has at most {_PERIODS_MAX} periods")
+    previous = None
+    for position, period in enumerate(session.charging_periods):
+        started = reader.time(f"charging_periods[{position}].start_date_time", period.start_date_time)
+        if previous is not None and started < previous:
+            reader.refuse(f"charging_periods[{position}].start_date_time", "is not before the period ahead of it")
+        previous = started
+    for name in ("location_id", "evse_uid", "connector_id"):
+        reader.id(name, getattr(session, name), 36)
+    read = ChargingSession(
+        id=ObjectId(reader.party("", session.country_code, session.party_id), reader.id("id", session.id, 36)),
+        emsp=reader.party("cdr_token", token.country_code, token.party_id),
+        token_uid=reader.id("cdr_token.uid", token.uid, 36),
+        state=reader.one_of("status", session.status, _STATES, SessionState.ACTIVE),
+        start_time=start,
+        last_updated=reader.time("last_updated", session.last_updated),
+        document=session.SerializeToString(deterministic=True),
+    )
+    reader.done()
+    return read
+
+
+def _extended(document: bytes, addition: session_pb2.AppendChargingPeriodsRequest) -> ChargingSession:
+    """Return the stored session with the addition; runs inside the committer's transaction."""
+    session = session_object_pb2.Session.FromString(document)
+    update_time = time_from_pb(addition.last_updated)
+    if update_time <= time_from_pb(session.last_updated):
+        # The same update again, or one that a later update has overtaken: appending twice would double the energy.
+        known = {period.start_date_time.ToMicroseconds() for period in session.charging_periods}
+        if all(period.start_date_time.ToMicroseconds() in known for period in addition.charging_periods):
+            return session_from_pb(session)
+        raise invalid("last_updated", "is later than that of the stored session")
+    session.charging_periods.extend(addition.charging_periods)
+    session.last_updated.CopyFrom(addition.last_updated)
+    for name in ("kwh", "total_cost", "end_date_time"):
+        if addition.HasField(name):
+            getattr(session, name).CopyFrom(getattr(addition, name))
+    if addition.status:
+        session.status = addition.status
+    return session_from_pb(session)
