@@ -1,0 +1,147 @@
+"""Submitting CDRs so that each arrives exactly once, whatever crashes in between."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from roamhub.v1.cdr_object_pb2 import Cdr
+from roamhub.v1.cdr_pb2 import (
+    BatchSubmitCdrsRequest,
+    CdrOutcome,
+    SubmitCdrRequest,
+    SubmitCdrResponse,
+)
+from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+from roamhub.v1.common_pb2 import ItemError
+
+from adapters.partner.connection import Connection
+from adapters.partner.errors import Exhausted, Interrupted, RoamhubError, TimedOut, Unreachable, from_item
+from adapters.partner.outbox import Outbox, State, Waiting
+from adapters.partner.progress import Progress, unseen
+from adapters.partner.retry import Backoff
+
+T = TypeVar("T")
+
+_BATCH_COUNT_MAX = 500
+_BATCH_BYTES_MAX = 2 * 1024 * 1024
+#: The outcome is unknown or the hub asks to wait: the same request id is sent again.
+_PASSING = (Unreachable, TimedOut, Interrupted, Exhausted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What became of one CDR: exactly one of the two is set."""
+
+    cdr: Cdr
+    response: SubmitCdrResponse | None = None
+    error: RoamhubError | None = None
+
+
+class Cdrs:
+    """Submits the CDRs of one outbox."""
+
+    def __init__(self, connection: Connection, outbox: Outbox, backoff: Backoff | None = None) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._backoff = backoff or Backoff()
+        self._sending = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
+
+    async def submit(self, cdr: Cdr) -> SubmitCdrResponse:
+        """Submit one CDR: on disk first, then sent until the hub has answered.
+
+        Submitting the same CDR again returns the first answer, without asking the hub.
+
+        Returns:
+            The hub's answer: accepted or returned, the receipt, and what its checks found.
+
+        Raises:
+            RoamhubError: The hub refused the CDR, and holds nothing of it.
+        """
+        (submission,) = await self.submit_all([cdr])
+        if submission.response is None:
+            assert submission.error is not None
+            raise submission.error
+        return submission.response
+
+    async def submit_all(self, cdrs: Iterable[Cdr], progress: Progress = unseen) -> list[Submission]:
+        """Submit CDRs and return what became of each, in order.
+
+        Args:
+            cdrs: All of them are on disk before the first is sent.
+            progress: Told how many more have their answer.
+
+        Raises:
+            RoamhubError: The hub refused the caller rather than a CDR; those without an answer stay in the outbox.
+        """
+        wanted = list(cdrs)
+        numbers = await self._on_disk(lambda: self._outbox.put(wanted))
+        await self.flush(progress)
+        results = await self._on_disk(lambda: [self._outbox.result(number) for number in numbers])
+        return [_submission(cdr, *result) for cdr, result in zip(wanted, results, strict=True)]
+
+    async def flush(self, progress: Progress = unseen) -> int:
+        """Send whatever has no answer yet, such as what an earlier run left; call it at start.
+
+        Returns:
+            How many CDRs got their answer, accepted, returned or refused.
+
+        Raises:
+            RoamhubError: As `submit_all`.
+        """
+        done = last = 0
+        # One sender at a time: a CDR that enters while a batch is out goes with the next one.
+        async with self._sending:
+            while waiting := await self._on_disk(lambda after=last: self._next(after)):  # type: ignore[misc]
+                outcomes = await self._send(waiting)
+                answers = [_answer(w.number, outcome) for w, outcome in zip(waiting, outcomes, strict=True)]
+                await self._on_disk(lambda answers=answers: self._outbox.settle(answers))  # type: ignore[misc]
+                last = waiting[-1].number
+                done += len(waiting)
+                progress(len(waiting))
+        return done
+
+    def close(self) -> None:
+        """Stop the thread that writes; the outbox stays open."""
+        self._disk.shutdown()
+
+    def _next(self, after: int) -> list[Waiting]:
+        """Return the next batch: so many CDRs that the hub takes them in one message."""
+        waiting = self._outbox.pending(_BATCH_COUNT_MAX, after=after)
+        size = 0
+        for count, item in enumerate(waiting):
+            size += item.cdr.ByteSize() + 64
+            if size > _BATCH_BYTES_MAX and count:
+                return waiting[:count]
+        return waiting
+
+    async def _send(self, waiting: list[Waiting]) -> list[CdrOutcome]:
+        """Send one batch until the hub has answered it."""
+        request = BatchSubmitCdrsRequest(
+            requests=[SubmitCdrRequest(request_id=item.request_id, cdr=item.cdr) for item in waiting]
+        )
+        for wait in self._backoff.waits():
+            try:
+                method = self._connection.stub(CdrServiceStub).BatchSubmitCdrs
+                response = await self._connection.call(method, request, timeout=60)
+                return list(response.outcomes)
+            except _PASSING:
+                await asyncio.sleep(wait)
+        raise AssertionError("the waits have no end")
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+
+def _answer(number: int, outcome: CdrOutcome) -> tuple[int, State, bytes]:
+    if outcome.HasField("error"):
+        return number, "refused", outcome.error.SerializeToString()
+    return number, "answered", outcome.response.SerializeToString()
+
+
+def _submission(cdr: Cdr, state: State, answer: bytes) -> Submission:
+    if state == "answered":
+        return Submission(cdr=cdr, response=SubmitCdrResponse.FromString(answer))
+    return Submission(cdr=cdr, error=from_item(ItemError.FromString(answer)))

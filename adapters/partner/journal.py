@@ -1,0 +1,114 @@
+"""Following the hub's journal from where one left off, across restarts of either side."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+from google.protobuf.message import Message
+from roamhub.v1.journal_pb2 import JournalEntry, JournalStream, WatchRequest, WatchResponse
+from roamhub.v1.journal_pb2_grpc import JournalServiceStub
+from roamhub.v1.location_object_pb2 import Location
+from roamhub.v1.session_object_pb2 import Session
+from roamhub.v1.tariff_object_pb2 import Tariff
+from roamhub.v1.token_object_pb2 import Token
+
+from adapters.partner.connection import Connection
+from adapters.partner.credentials import write_private
+from adapters.partner.errors import Interrupted, Unreachable, translated
+from adapters.partner.retry import Backoff
+
+_MESSAGES: Mapping[str, Callable[[], Message]] = {
+    "location": Location,
+    "tariff": Tariff,
+    "token": Token,
+    "session": Session,
+}
+
+
+def decode(entry: JournalEntry) -> Message | None:
+    """Return the object that a registry entry holds; None for a kind that holds none this release knows."""
+    make = _MESSAGES.get(entry.kind)
+    if make is None:
+        return None
+    message = make()
+    message.ParseFromString(entry.body)
+    return message
+
+
+class Position:
+    """The index up to which a follower has dealt with everything, kept in a file.
+
+    Delivery is at least once: the index is saved after entries were dealt with, so that those of a crash come again.
+    """
+
+    def __init__(self, path: Path | None, start: int) -> None:
+        self._path = path
+        self.index = start
+        if path is not None and path.exists():
+            self.index = int(path.read_text())
+        self._saved = self.index
+
+    def save(self) -> None:
+        """Write the index if it has moved."""
+        if self._path is not None and self.index != self._saved:
+            write_private(self._path, f"{self.index}\n".encode())
+            self._saved = self.index
+
+
+class Journal:
+    """The hub's two streams of facts, as far as this platform may see them."""
+
+    def __init__(self, connection: Connection, backoff: Backoff | None = None) -> None:
+        self._connection = connection
+        self._backoff = backoff or Backoff()
+
+    async def follow(
+        self,
+        stream: JournalStream.ValueType,
+        state_file: Path | None = None,
+        *,
+        kinds: Sequence[str] = (),
+        after_index: int = -1,
+    ) -> AsyncIterator[JournalEntry]:
+        """Yield entries in order, first those already recorded, then each as it is recorded, without end.
+
+        An entry counts as dealt with when the next one is asked for. Connections that break are made again.
+
+        Args:
+            stream: JOURNAL_STREAM_REGISTRY or JOURNAL_STREAM_CLEARING.
+            state_file: Remembers the position between runs; None: nothing does.
+            kinds: Only entries of these kinds, such as `session`; empty means all.
+            after_index: Where to start when the file says nothing; -1 is the very beginning.
+
+        Raises:
+            Expired: `INDEX_TOO_OLD`: list the objects anew, remove the file, and follow from the head in `metadata`.
+            RoamhubError: The hub refused.
+        """
+        position = Position(state_file, after_index)
+        waits = self._backoff.waits()
+        try:
+            while True:
+                try:
+                    async for response in self._watch(stream, position.index, kinds):
+                        waits = self._backoff.waits()
+                        for entry in response.entries:
+                            yield entry
+                            position.index = entry.index
+                        position.index = response.next_after_index
+                        position.save()
+                except (Unreachable, Interrupted):
+                    await asyncio.sleep(next(waits))
+        finally:
+            position.save()
+
+    async def _watch(
+        self, stream: JournalStream.ValueType, after_index: int, kinds: Sequence[str]
+    ) -> AsyncIterator[WatchResponse]:
+        request = WatchRequest(stream=stream, after_index=after_index, kinds=kinds)
+        call = self._connection.stub(JournalServiceStub).Watch(request)
+        try:
+            with translated():
+                async for response in call:
+                    yield response
+        finally:
+            call.cancel()
