@@ -4,10 +4,11 @@ Lines carry exact amounts; each total is the sum of its lines, rounded once to f
 A side of the tax is None where it cannot be known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 from hub.domain.tariffs import Dimension
 
@@ -129,6 +130,38 @@ class Rounding:
     rounded: Decimal
 
 
+class Workings(Protocol):
+    """How a result came about; written out when first read."""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What was billed and what was free, in the order of time."""
+        ...
+
+    @property
+    def taxes(self) -> tuple[TaxLine, ...]:
+        """The tax within the total cost by rate."""
+        ...
+
+    @property
+    def roundings(self) -> tuple[Rounding, ...]:
+        """The totals that rounding changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenWorkings:
+    """Workings that were written out already."""
+
+    lines: tuple[Line, ...] = ()
+    taxes: tuple[TaxLine, ...] = ()
+    roundings: tuple[Rounding, ...] = ()
+
+
+#: The workings of a result whose story nobody kept.
+NO_WORKINGS = WrittenWorkings()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatedCdr:
     """What a session costs, in `currency`, under the policy of that name.
@@ -148,10 +181,23 @@ class RatedCdr:
     total_energy: Decimal
     total_time: Decimal
     total_parking_time: Decimal
-    lines: tuple[Line, ...]
-    taxes: tuple[TaxLine, ...]
-    roundings: tuple[Rounding, ...]
     notes: tuple[Note, ...]
+    workings: Workings = field(default=NO_WORKINGS, compare=False, repr=False)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What was billed and what was free, in the order of time."""
+        return self.workings.lines
+
+    @property
+    def taxes(self) -> tuple[TaxLine, ...]:
+        """The tax within `total_cost` by rate; none where it is unknown."""
+        return self.workings.taxes
+
+    @property
+    def roundings(self) -> tuple[Rounding, ...]:
+        """The totals that rounding changed."""
+        return self.workings.roundings
 
     def has(self, code: NoteCode) -> bool:
         """Say whether a note of that code was made."""

@@ -1,10 +1,11 @@
 """What makes a tariff or session unusable for rating: numbers and times that cannot be meant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 
 from hub.domain.errors import Invalid, Violation, invalid
-from hub.domain.rating.exact import usable
+from hub.domain.rating.exact import LARGEST_NUMBER, usable
 from hub.domain.rating.session import RatablePeriod, RatableSession
 from hub.domain.tariffs import PriceComponent, Tariff
 
@@ -50,8 +51,8 @@ def _component_violations(path: str, component: PriceComponent) -> Iterable[Viol
         yield Violation(field=f"{path}.step_size", rule="must be a number of Wh or seconds from 0 to 1000000000")
 
 
-def check_session(session: RatableSession, tariffs: Sequence[Tariff]) -> None:
-    """Accept the session or refuse it with the first field that cannot be used.
+def check_session(session: RatableSession, currencies: Iterable[str]) -> None:
+    """Accept the session or refuse it with the first field that cannot be used; `currencies` are its tariffs'.
 
     Raises:
         Invalid: A time is not UTC or absurd, the end lies before the start, a currency differs, a volume is not
@@ -61,12 +62,21 @@ def check_session(session: RatableSession, tariffs: Sequence[Tariff]) -> None:
     _check_instant("end", session.end)
     if session.end < session.start:
         raise invalid("end", "must not be before the start")
-    for tariff in tariffs:
-        if tariff.currency != session.currency and tariff.currency.upper() != session.currency.upper():
-            raise invalid("tariffs", f"are in {tariff.currency}, the session is in {session.currency}")
+    for currency in currencies:
+        if currency != session.currency and currency.upper() != session.currency.upper():
+            raise invalid("tariffs", f"are in {currency}, the session is in {session.currency}")
     for index, period in enumerate(session.periods):
         _check_instant("charging_periods.start_date_time", period.start)
-        _check_volumes(index, period)
+        try:
+            for number in _numbers(period):
+                if number is not None and not -LARGEST_NUMBER < number < LARGEST_NUMBER:
+                    raise invalid(f"charging_periods[{index}].dimensions", _NUMBER)
+        except InvalidOperation:
+            # A NaN is neither less nor more than anything.
+            raise invalid(f"charging_periods[{index}].dimensions", _NUMBER) from None
+        for hours in (period.time_hours, period.parking_hours, period.reservation_hours):
+            if hours is not None and hours < 0:
+                raise invalid(f"charging_periods[{index}].dimensions", "must not hold a negative time")
 
 
 def _check_instant(name: str, instant: datetime) -> None:
@@ -76,17 +86,15 @@ def _check_instant(name: str, instant: datetime) -> None:
         raise invalid(name, f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
 
 
-def _check_volumes(index: int, period: RatablePeriod) -> None:
-    for hours in (period.time_hours, period.parking_hours, period.reservation_hours):
-        if hours is not None and not (usable(hours) and hours >= 0):
-            raise invalid(f"charging_periods[{index}].dimensions", "must hold times that are finite and not negative")
-    for number in (
+def _numbers(period: RatablePeriod) -> tuple[Decimal | None, ...]:
+    return (
         period.energy_kwh,
+        period.time_hours,
+        period.parking_hours,
+        period.reservation_hours,
         period.min_current,
         period.max_current,
         period.min_power,
         period.max_power,
         period.average_power,
-    ):
-        if number is not None and not usable(number):
-            raise invalid(f"charging_periods[{index}].dimensions", _NUMBER)
+    )

@@ -15,15 +15,18 @@ from hub.domain.rating.session import RatablePeriod
 _ORDINARY = {None, "REGULAR"}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Moment:
-    """The state of the session when a period begins.
+    """The state of the session when a period begins, and the tariff it then has.
 
-    `energy` is the kWh and `elapsed` the time up to then. `missing` collects the candidates that asked for a current
-    or power the period does not have; `missing_satisfies` is what then becomes of their restriction.
+    `index` counts periods in the order of time; `energy` is the kWh and `elapsed` the time up to then. `missing`
+    collects the candidates that asked for a current or power the period does not have; `missing_satisfies` is what
+    then becomes of their restriction.
     """
 
     period: RatablePeriod
+    index: int
+    compiled: CompiledTariff | None
     energy: Decimal
     elapsed: timedelta
     missing_satisfies: bool

@@ -5,7 +5,7 @@ is asked about. What depends on the session (energy, duration, current, power) i
 Compiling happens once per content: `compile_tariff` remembers what it has seen.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,41 +29,41 @@ from hub.domain.tariffs import (
 )
 
 _LONGEST_DURATION = 10**10
+_DAY = timedelta(days=1)
+_ONE = Decimal(1)
 _DAYS_KEPT = 64
 _TARIFFS_KEPT = 4096
 
 
-class Slot(IntEnum):
-    """What a component can price; the index into a row of the day table."""
-
-    ENERGY = 0
-    TIME = 1
-    PARKING = 2
-    FLAT = 3
-    RESERVATION_TIME = 4
-    RESERVATION_FLAT = 5
-    EXPIRED_TIME = 6
-    EXPIRED_FLAT = 7
-
+# What a component can price: the slots of a row. Plain numbers, as the engine looks them up without end.
+ENERGY, TIME, PARKING, FLAT, RESERVATION_TIME, RESERVATION_FLAT, EXPIRED_TIME, EXPIRED_FLAT = SLOTS = range(8)
 
 _CHARGING_SLOT = {
-    Dimension.ENERGY: Slot.ENERGY,
-    Dimension.TIME: Slot.TIME,
-    Dimension.PARKING_TIME: Slot.PARKING,
-    Dimension.FLAT: Slot.FLAT,
+    Dimension.ENERGY: ENERGY,
+    Dimension.TIME: TIME,
+    Dimension.PARKING_TIME: PARKING,
+    Dimension.FLAT: FLAT,
 }
 _RESERVATION_SLOT = {
-    (ReservationRestriction.RESERVATION, Dimension.TIME): Slot.RESERVATION_TIME,
-    (ReservationRestriction.RESERVATION, Dimension.FLAT): Slot.RESERVATION_FLAT,
-    (ReservationRestriction.RESERVATION_EXPIRES, Dimension.TIME): Slot.EXPIRED_TIME,
-    (ReservationRestriction.RESERVATION_EXPIRES, Dimension.FLAT): Slot.EXPIRED_FLAT,
+    (ReservationRestriction.RESERVATION, Dimension.TIME): RESERVATION_TIME,
+    (ReservationRestriction.RESERVATION, Dimension.FLAT): RESERVATION_FLAT,
+    (ReservationRestriction.RESERVATION_EXPIRES, Dimension.TIME): EXPIRED_TIME,
+    (ReservationRestriction.RESERVATION_EXPIRES, Dimension.FLAT): EXPIRED_FLAT,
 }
-_GROUP = {
-    Slot.ENERGY: CostGroup.ENERGY,
-    Slot.TIME: CostGroup.TIME,
-    Slot.PARKING: CostGroup.PARKING,
-    Slot.FLAT: CostGroup.FIXED,
-}
+#: The totals that buckets add up to.
+GROUPS = (CostGroup.FIXED, CostGroup.ENERGY, CostGroup.TIME, CostGroup.PARKING, CostGroup.RESERVATION)
+
+#: Per slot, the total it counts in and the dimension it is a price of.
+MEANING = (
+    (CostGroup.ENERGY, Dimension.ENERGY),
+    (CostGroup.TIME, Dimension.TIME),
+    (CostGroup.PARKING, Dimension.PARKING_TIME),
+    (CostGroup.FIXED, Dimension.FLAT),
+    (CostGroup.RESERVATION, Dimension.TIME),
+    (CostGroup.RESERVATION, Dimension.FLAT),
+    (CostGroup.RESERVATION, Dimension.TIME),
+    (CostGroup.RESERVATION, Dimension.FLAT),
+)
 
 
 class TaxMode(IntEnum):
@@ -80,14 +80,16 @@ class TaxMode(IntEnum):
 class Bucket:
     """Amounts that may be summed before they are divided: one cost group, one tax, one unit.
 
-    `divisor` is 3600 where quantities are seconds and prices per hour, else 1. `factor` is 1 + vat / 100.
+    `number` is the group's place in `GROUPS`.
+    `divisor` is 3600 where quantities are seconds and prices per hour, else 1. `factor` is 1 + vat / 100, 1 where
+    no tax is known.
     """
 
-    group: CostGroup
+    number: int
     divisor: int
     mode: TaxMode
     vat: Decimal | None
-    factor: Decimal | None
+    factor: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,13 +136,18 @@ class DayTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompiledTariff:
-    """A tariff ready for rating; thresholds are sorted and let the engine see price changes within a period."""
+    """A tariff ready for rating.
+
+    `static_row` applies at all times where no element looks at the clock. `changes` says whether a price can change
+    during a session; the sorted thresholds, and `same_row`, let the engine see whether one does within a period.
+    """
 
     tariff: Tariff
-    candidates: tuple[tuple[Calendar, Slot, Candidate], ...]
+    candidates: tuple[tuple[Calendar, int, Candidate], ...]
     buckets: tuple[Bucket, ...]
     static_row: Row | None
     by_date: bool
+    changes: bool
     kwh_thresholds: tuple[Decimal, ...]
     duration_thresholds: tuple[timedelta, ...]
     flat_count: int
@@ -150,11 +157,12 @@ class CompiledTariff:
     def day_table(self, local: datetime) -> DayTable:
         """Return the table of the local day."""
         key = local.toordinal() if self.by_date else local.weekday()
-        table = self._days.get(key)
-        if table is None:
-            if len(self._days) >= _DAYS_KEPT:
-                self._days.clear()
-            table = self._days[key] = _day_table(self.candidates, local.toordinal())
+        return self._days.get(key) or self._make_day(key, local)
+
+    def _make_day(self, key: int, local: datetime) -> DayTable:
+        if len(self._days) >= _DAYS_KEPT:
+            self._days.clear()
+        table = self._days[key] = _day_table(self.candidates, local.toordinal())
         return table
 
     def row_at(self, local: datetime) -> Row:
@@ -162,6 +170,16 @@ class CompiledTariff:
         if self.static_row is not None:
             return self.static_row
         return self.day_table(local).row_at(local.hour * 60 + local.minute)
+
+    def same_row(self, local: datetime, local_end: datetime) -> bool:
+        """Say whether one row applies from a local time up to another, exclusive, of the same day."""
+        if self.static_row is not None:
+            return True
+        if local.day != local_end.day or local_end - local >= _DAY:
+            return False
+        starts = self.day_table(local).starts
+        end = local_end.hour * 60 + local_end.minute + (1 if local_end.second or local_end.microsecond else 0)
+        return bisect_right(starts, local.hour * 60 + local.minute) == bisect_left(starts, end)
 
 
 def compile_tariff(tariff: Tariff, policy: PricingPolicy = ROAMHUB_2026) -> CompiledTariff:
@@ -179,7 +197,7 @@ def _compile(
 ) -> CompiledTariff:
     check_tariff(tariff)
     buckets: list[Bucket] = []
-    candidates: list[tuple[Calendar, Slot, Candidate]] = []
+    candidates: list[tuple[Calendar, int, Candidate]] = []
     unknown_types: list[str] = []
     for index, element in enumerate(tariff.elements):
         calendar = calendar_of(element.restrictions, equal_times, equal_dates)
@@ -192,33 +210,34 @@ def _compile(
             if bucket not in buckets:
                 buckets.append(bucket)
             place = (index, number, buckets.index(bucket))
-            candidates.append((calendar, slot, _candidate(place, component, bucket.group, element.restrictions)))
+            candidates.append((calendar, slot, _candidate(place, component, MEANING[slot][0], element.restrictions)))
     by_clock = any(not calendar.always for calendar, _, _ in candidates)
+    kwh = {t for _, _, c in candidates for t in (c.min_kwh, c.max_kwh) if t is not None}
+    durations = {t for _, _, c in candidates for t in (c.min_duration, c.max_duration) if t is not None}
     return CompiledTariff(
         tariff=tariff,
         candidates=tuple(candidates),
         buckets=tuple(buckets),
         static_row=None if by_clock else _row(candidates),
         by_date=any(c.start_day is not None or c.end_day is not None for c, _, _ in candidates),
-        kwh_thresholds=tuple(sorted({t for _, _, c in candidates for t in (c.min_kwh, c.max_kwh) if t is not None})),
-        duration_thresholds=tuple(
-            sorted({t for _, _, c in candidates for t in (c.min_duration, c.max_duration) if t is not None})
-        ),
-        flat_count=sum(slot is Slot.FLAT for _, slot, _ in candidates),
+        changes=by_clock or bool(kwh) or bool(durations),
+        kwh_thresholds=tuple(sorted(kwh)),
+        duration_thresholds=tuple(sorted(durations)),
+        flat_count=sum(slot == FLAT for _, slot, _ in candidates),
         unknown_types=tuple(dict.fromkeys(unknown_types)),
     )
 
 
-def slot_of(dimension: Dimension, reservation: ReservationRestriction | None) -> Slot | None:
+def slot_of(dimension: Dimension, reservation: ReservationRestriction | None) -> int | None:
     """Return what a component prices; None for a reservation's ENERGY or PARKING_TIME, which cannot occur."""
     if reservation is None:
         return _CHARGING_SLOT[dimension]
     return _RESERVATION_SLOT.get((reservation, dimension))
 
 
-def _row(candidates: Iterable[tuple[Calendar, Slot, Candidate]]) -> Row:
+def _row(candidates: Iterable[tuple[Calendar, int, Candidate]]) -> Row:
     """Sort candidates into slots, in order, and drop what stands behind one that always holds."""
-    slots: list[list[Candidate]] = [[] for _ in Slot]
+    slots: list[list[Candidate]] = [[] for _ in SLOTS]
     for _, slot, candidate in candidates:
         found = slots[slot]
         if not found or not found[-1].free_of_state:
@@ -226,7 +245,7 @@ def _row(candidates: Iterable[tuple[Calendar, Slot, Candidate]]) -> Row:
     return tuple(tuple(found) for found in slots)
 
 
-def _day_table(candidates: tuple[tuple[Calendar, Slot, Candidate], ...], day: int) -> DayTable:
+def _day_table(candidates: tuple[tuple[Calendar, int, Candidate], ...], day: int) -> DayTable:
     today = [entry for entry in candidates if entry[0].includes_day(day)]
     minutes = {0}
     for calendar, _, _ in today:
@@ -281,16 +300,16 @@ def _duration(seconds: int | None) -> timedelta | None:
     return timedelta(seconds=max(-_LONGEST_DURATION, min(seconds, _LONGEST_DURATION)))
 
 
-def _bucket(tariff: Tariff, component: PriceComponent, slot: Slot, sales_tax_countries: frozenset[str]) -> Bucket:
+def _bucket(tariff: Tariff, component: PriceComponent, slot: int, sales_tax_countries: frozenset[str]) -> Bucket:
     mode = tax_mode(tariff, component.vat, sales_tax_countries)
     known = mode in (TaxMode.ADDED, TaxMode.CONTAINED)
-    timed = slot in (Slot.TIME, Slot.PARKING, Slot.RESERVATION_TIME, Slot.EXPIRED_TIME)
+    timed = slot in (TIME, PARKING, RESERVATION_TIME, EXPIRED_TIME)
     return Bucket(
-        group=_GROUP.get(slot, CostGroup.RESERVATION),
+        number=GROUPS.index(MEANING[slot][0]),
         divisor=3600 if timed else 1,
         mode=mode,
         vat=component.vat if known else None,
-        factor=CONTEXT.add(1, component.vat.scaleb(-2, CONTEXT)) if known and component.vat is not None else None,
+        factor=CONTEXT.add(1, component.vat.scaleb(-2, CONTEXT)) if known and component.vat is not None else _ONE,
     )
 
 

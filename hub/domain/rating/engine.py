@@ -1,16 +1,31 @@
 """Rating: walk the periods in the order of time and price what each measured by the state of things at its start."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from itertools import pairwise
 
 from hub.domain.ids import fold
-from hub.domain.rating.breakdown import CostGroup, LineKind, NoteCode, RatedCdr
+from hub.domain.rating.breakdown import LineKind, NoteCode, RatedCdr
 from hub.domain.rating.checks import check_session
 from hub.domain.rating.choose import Moment, TariffChoice, choose, choose_tariff
-from hub.domain.rating.compile import Candidate, CompiledTariff, Row, Slot, compile_tariff
+from hub.domain.rating.compile import (
+    ENERGY,
+    EXPIRED_FLAT,
+    EXPIRED_TIME,
+    FLAT,
+    MEANING,
+    PARKING,
+    RESERVATION_FLAT,
+    RESERVATION_TIME,
+    SLOTS,
+    TIME,
+    Candidate,
+    CompiledTariff,
+    Row,
+    compile_tariff,
+)
 from hub.domain.rating.exact import CONTEXT
 from hub.domain.rating.policy import (
     ROAMHUB_2026,
@@ -22,24 +37,18 @@ from hub.domain.rating.policy import (
     PricingPolicy,
 )
 from hub.domain.rating.session import RatablePeriod, RatableSession
-from hub.domain.rating.sheet import Place, Sheet
-from hub.domain.rating.spans import Extent, can_change, changes_within
+from hub.domain.rating.sheet import Sheet
+from hub.domain.rating.spans import Extent, changes_within
 from hub.domain.rating.steps import Usage, add_steps
 from hub.domain.rating.totals import Measured, conclude
 from hub.domain.rating.zones import zone_named
-from hub.domain.tariffs import Dimension, Tariff
+from hub.domain.tariffs import Tariff
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
 _HOUR = Decimal(3600)
 _MICROSECOND = timedelta(microseconds=1)
-_NOTHING: Row = ((),) * len(Slot)
-_MEANING = {
-    Slot.ENERGY: (CostGroup.ENERGY, Dimension.ENERGY),
-    Slot.TIME: (CostGroup.TIME, Dimension.TIME),
-    Slot.PARKING: (CostGroup.PARKING, Dimension.PARKING_TIME),
-    Slot.RESERVATION_TIME: (CostGroup.RESERVATION, Dimension.TIME),
-}
+_NOTHING: Row = ((),) * len(SLOTS)
 
 
 def rate(
@@ -55,26 +64,10 @@ def rate(
     """
     with localcontext(CONTEXT):
         compiled = [entry if isinstance(entry, CompiledTariff) else compile_tariff(entry, policy) for entry in tariffs]
-        check_session(session, [entry.tariff for entry in compiled])
+        check_session(session, [entry.tariff.currency for entry in compiled])
         run = _Run(session, choose_tariff(compiled, session.start), policy)
         run.walk()
         return run.conclude()
-
-
-@dataclass(slots=True)
-class _Segment:
-    """A period with what holds at its start.
-
-    `charging` counts time from where charging began, `reserved` from the start of the session.
-    """
-
-    period: RatablePeriod
-    end: datetime
-    local: datetime
-    row: Row
-    place: Place
-    charging: Moment
-    reserved: Moment
 
 
 class _Run:
@@ -82,6 +75,7 @@ class _Run:
 
     __slots__ = (
         "begin",
+        "charged",
         "choice",
         "current",
         "energy",
@@ -105,15 +99,16 @@ class _Run:
         self.choice = choice
         self.policy = policy
         self.sheet = Sheet()
-        self.zone: tzinfo = zone_named(session.time_zone)
-        self.usages: dict[Slot, Usage] = {}
-        self.flats_seen: list[tuple[Slot, Candidate]] = []
+        self.zone = zone_named(session.time_zone)
+        self.usages: dict[int, Usage] = {}
+        self.flats_seen: list[tuple[int, Candidate]] = []
         self.missing: list[Candidate] = []
         self.missing_satisfies = policy.missing_measurement is MissingMeasurement.SATISFIES
         self.netted = policy.discharged_energy is DischargedEnergy.NETTED
         self.current: CompiledTariff = choice.base
-        self.used: dict[CompiledTariff, None] = {}
+        self.used: list[CompiledTariff] = []
         self.energy = self.energy_total = self.parking_total = _ZERO
+        self.charged = False
         for code, message in choice.findings:
             self.sheet.note(code, message)
         self.periods = self._in_order()
@@ -136,58 +131,43 @@ class _Run:
         last = len(self.periods) - 1
         for index, period in enumerate(self.periods):
             end = self.periods[index + 1].start if index < last else max(self.session.end, period.start)
-            self._price(self._segment(index, period, end))
+            self._price(index, period, end)
         add_steps(self.sheet, self.usages, self.policy.time_step)
 
-    def _segment(self, index: int, period: RatablePeriod, end: datetime) -> _Segment:
+    def _price(self, index: int, period: RatablePeriod, end: datetime) -> None:
         compiled = self._tariff_of(index, period)
+        local, row = period.start, _NOTHING
         if compiled is not None:
-            self.used.setdefault(compiled)
-        local = period.start.astimezone(self.zone)
-        charging = self._moment(period, self.begin)
-        return _Segment(
-            period=period,
-            end=end,
-            local=local,
-            row=compiled.row_at(local) if compiled is not None else _NOTHING,
-            place=Place(compiled=compiled, period=index, start=period.start),
-            charging=charging,
-            reserved=self._moment(period, self.session.start) if period.reservation_hours else charging,
-        )
-
-    def _moment(self, period: RatablePeriod, since: datetime) -> Moment:
-        return Moment(
-            period=period,
-            energy=self.energy,
-            elapsed=period.start - since,
-            missing_satisfies=self.missing_satisfies,
-            missing=self.missing,
-        )
-
-    def _price(self, segment: _Segment) -> None:
-        period, compiled = segment.period, segment.place.compiled
-        energy = period.energy_kwh or _ZERO
-        energy_end = self.energy + energy if energy > 0 or self.netted else self.energy
-        self._charge_flats(segment)
-        spans = compiled is not None and can_change(compiled)
-        for slot, quantity in self._usages_of(segment):
-            chosen = self._component(segment, slot)
-            self._use(segment, chosen, slot, quantity)
-            if spans and compiled is not None and slot is not Slot.RESERVATION_TIME:
-                extent = Extent(
-                    compiled=compiled,
-                    row=segment.row,
-                    moment=segment.charging,
-                    local_start=segment.local,
-                    local_end=segment.end.astimezone(self.zone),
-                    energy_end=energy_end,
-                    elapsed_end=segment.end - self.begin,
-                )
-                if changes_within(extent, slot, chosen):
-                    self._note_change(slot, segment.place.period)
+            if compiled.static_row is None:
+                local = local.astimezone(self.zone)
+            row = compiled.row_at(local)
+            if compiled not in self.used:
+                self.used.append(compiled)
+        elapsed = period.start - self.begin
+        now = Moment(period, index, compiled, self.energy, elapsed, self.missing_satisfies, self.missing)
+        usages = self._usages_of(now, row, end)
+        energy_end = self.energy
+        if period.energy_kwh and (period.energy_kwh > 0 or self.netted):
+            energy_end += period.energy_kwh
+        extent = None
+        if compiled is not None and compiled.changes:
+            local_end = end.astimezone(self.zone)
+            extent = Extent(compiled, row, now, local, local_end, energy_end, end - self.begin)
+            if extent.is_constant():
+                extent = None
+        if period.reservation_hours:
+            self._price_reservation(now, row)
+        if usages or not period.reservation_hours:
+            self.charged = True
+            self._charge_flat(FLAT, row, now)
+        for slot, quantity in usages:
+            chosen = choose(row[slot], now)
+            self._use(now, chosen, slot, quantity)
+            if extent is not None and changes_within(extent, slot, chosen):
+                self._note_change(slot, index)
         self.energy = energy_end
         if self.missing:
-            self._note_missing(segment.place.period)
+            self._note_missing(index)
 
     def _tariff_of(self, index: int, period: RatablePeriod) -> CompiledTariff | None:
         """Return the tariff that prices a period (ChargingPeriod `tariff_id`)."""
@@ -214,26 +194,24 @@ class _Run:
         self.sheet.note(NoteCode.PERIOD_WITHOUT_TARIFF, message, period=index)
         return None if free else self.current
 
-    def _usages_of(self, segment: _Segment) -> list[tuple[Slot, Decimal]]:
-        """Return what was measured, as kWh or seconds; volumes of zero count as not measured."""
-        period = segment.period
-        found: list[tuple[Slot, Decimal]] = []
+    def _usages_of(self, now: Moment, row: Row, end: datetime) -> list[tuple[int, Decimal]]:
+        """Return what charging and parking measured, as kWh or seconds; volumes of zero count as not measured."""
+        period = now.period
+        found: list[tuple[int, Decimal]] = []
         if period.energy_kwh:
             self.energy_total += period.energy_kwh
-            found.append((Slot.ENERGY, period.energy_kwh))
+            found.append((ENERGY, period.energy_kwh))
         if period.time_hours:
-            found.append((Slot.TIME, self._seconds(period.time_hours)))
+            found.append((TIME, self._seconds(period.time_hours)))
         if period.parking_hours:
             self.parking_total += period.parking_hours
-            found.append((Slot.PARKING, self._seconds(period.parking_hours)))
-        if period.reservation_hours:
-            found.append((Slot.RESERVATION_TIME, self._seconds(period.reservation_hours)))
+            found.append((PARKING, self._seconds(period.parking_hours)))
         untimed = period.time_hours is None and period.parking_hours is None and period.reservation_hours is None
-        if untimed and segment.row[Slot.TIME] and segment.end > period.start:
+        if untimed and row[TIME] and end > period.start:
             message = "charging time has a price, but a period reports no time"
-            self.sheet.note(NoteCode.MISSING_TIME, message, period=segment.place.period)
+            self.sheet.note(NoteCode.MISSING_TIME, message, period=now.index)
             if self.policy.missing_time is MissingTime.PERIOD_LENGTH:
-                found.append((Slot.TIME, _length(period.start, segment.end).quantize(_ONE)))
+                found.append((TIME, _length(period.start, end).quantize(_ONE)))
         return found
 
     def _seconds(self, hours: Decimal) -> Decimal:
@@ -241,68 +219,57 @@ class _Run:
         exact = hours * _HOUR
         return exact.quantize(_ONE, ROUND_HALF_UP) if self.policy.snap_to_seconds else exact
 
-    def _component(self, segment: _Segment, slot: Slot) -> Candidate | None:
-        """Return the component that prices a slot at the segment's start."""
-        row = segment.row
-        if slot is not Slot.RESERVATION_TIME:
-            return choose(row[slot], segment.charging)
-        if self.session.reservation_expired:
-            # Where both exist, an expired reservation's time costs what RESERVATION_EXPIRES says.
-            found = choose(row[Slot.EXPIRED_TIME], segment.reserved)
-            if found is not None:
-                return found
-        elif row[Slot.EXPIRED_TIME] or row[Slot.EXPIRED_FLAT]:
-            self._note_outcome()
-        return choose(row[slot], segment.reserved)
-
-    def _use(self, segment: _Segment, chosen: Candidate | None, slot: Slot, quantity: Decimal) -> None:
-        """Add a line for a measured quantity, priced or free."""
-        place = segment.place
-        discharged = quantity < 0 and not self.netted
-        if discharged:
+    def _use(self, now: Moment, chosen: Candidate | None, slot: int, quantity: Decimal) -> None:
+        """Write down a measured quantity, priced or free."""
+        if slot == ENERGY and quantity < 0 and not self.netted:
             message = "energy fed back into the grid is not priced by this policy"
-            self.sheet.note(NoteCode.DISCHARGE_NOT_PRICED, message, period=place.period)
-        if chosen is None or discharged:
-            group, dimension = _MEANING[slot]
-            self.sheet.free(group, dimension, quantity, place)
+            self.sheet.note(NoteCode.DISCHARGE_NOT_PRICED, message, period=now.index)
+            chosen = None
+        if chosen is None:
+            self.sheet.free(slot, quantity, now)
             return
-        self.sheet.charge(LineKind.USAGE, chosen, quantity, place)
+        self.sheet.charge(LineKind.USAGE, slot, quantity, chosen, now)
         usage = self.usages.get(slot)
         if usage is None:
-            self.usages[slot] = Usage(last=chosen, total=quantity, place=place)
+            self.usages[slot] = Usage(last=chosen, total=quantity, moment=now)
         else:
-            usage.add(chosen, quantity, place)
+            usage.add(chosen, quantity, now)
 
-    def _charge_flats(self, segment: _Segment) -> None:
-        """Charge the fees that become due; a reservation has its own, apart from that of charging."""
-        if not _only_reserved(segment.period):
-            self._charge_flat(segment, Slot.FLAT, segment.charging)
-        if segment.period.reservation_hours:
-            self._charge_flat(segment, Slot.RESERVATION_FLAT, segment.reserved)
-            if self.session.reservation_expired:
-                self._charge_flat(segment, Slot.EXPIRED_FLAT, segment.reserved)
+    def _price_reservation(self, now: Moment, row: Row) -> None:
+        """Price a reservation's time and fees, apart from those of charging; its time counts from the start."""
+        hours = now.period.reservation_hours
+        assert hours is not None
+        now = replace(now, elapsed=now.period.start - self.session.start)
+        self._charge_flat(RESERVATION_FLAT, row, now)
+        chosen = None
+        if self.session.reservation_expired:
+            self._charge_flat(EXPIRED_FLAT, row, now)
+            # Where both have a TIME, an expired reservation costs what RESERVATION_EXPIRES says.
+            chosen = choose(row[EXPIRED_TIME], now)
+        elif row[EXPIRED_TIME] or row[EXPIRED_FLAT]:
+            self._note_outcome()
+        self._use(now, chosen or choose(row[RESERVATION_TIME], now), RESERVATION_TIME, self._seconds(hours))
 
-    def _charge_flat(self, segment: _Segment, slot: Slot, moment: Moment) -> None:
+    def _charge_flat(self, slot: int, row: Row, now: Moment) -> None:
         """Charge the first fee of a slot that is active: once per session, or per component, as the policy says."""
-        candidates = segment.row[slot]
-        if not candidates:
+        if not row[slot]:
             return
-        chosen = choose(candidates, moment)
+        chosen = choose(row[slot], now)
         if chosen is None or (slot, chosen) in self.flats_seen:
             return
-        another = any(seen is slot for seen, _ in self.flats_seen)
+        another = any(seen == slot for seen, _ in self.flats_seen)
         self.flats_seen.append((slot, chosen))
         if another:
             each = self.policy.flat is FlatRule.EACH_COMPONENT
             outcome = "each is charged" if each else "only the first is charged"
             message = f"several flat fees became active; {outcome}"
-            self.sheet.note(NoteCode.SEVERAL_FLATS, message, period=segment.place.period)
+            self.sheet.note(NoteCode.SEVERAL_FLATS, message, period=now.index)
             if not each:
                 return
-        self.sheet.charge(LineKind.FLAT, chosen, _ONE, segment.place)
+        self.sheet.charge(LineKind.FLAT, slot, _ONE, chosen, now)
 
-    def _note_change(self, slot: Slot, index: int) -> None:
-        name = _MEANING[slot][1].value
+    def _note_change(self, slot: int, index: int) -> None:
+        name = MEANING[slot][1].value
         message = f"the price of {name} changes within a period; the price at its start was used"
         self.sheet.note(NoteCode.PERIOD_SPANS_PRICE_CHANGE, message, period=index, about=index)
 
@@ -331,9 +298,9 @@ class _Run:
             energy=self.energy_total,
             seconds=_length(session.start, session.end),
             parking_hours=self.parking_total,
-            charged=any(not _only_reserved(period) for period in self.periods),
+            charged=self.charged,
             currency=session.currency,
-            tariffs=tuple(compiled.tariff for compiled in self.used),
+            tariffs=[compiled.tariff for compiled in self.used],
         )
         return conclude(sheet, measured, self.policy)
 

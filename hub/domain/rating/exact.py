@@ -18,4 +18,4 @@ def usable(value: Decimal | None) -> bool:
 
 def divide(numerator: Decimal, divisor: Decimal | int) -> Decimal:
     """Divide, cutting an endless result at 20 decimals (half away from zero). Call within `CONTEXT`."""
-    return (numerator / divisor).quantize(_CUT, context=CONTEXT)
+    return (numerator / divisor).quantize(_CUT)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hub.domain.rating.account import Account, Sides
+from hub.domain.rating.account import Sides
 from hub.domain.rating.breakdown import NoteCode
+from hub.domain.rating.compile import Bucket
 from hub.domain.rating.exact import divide
 from hub.domain.rating.policy import LimitRule, LimitWithoutTax, PricingPolicy
 from hub.domain.tariffs import PriceLimit, Tariff
 
-_ONE = Decimal(1)
 _OPEN = PriceLimit()
 
 
@@ -35,10 +35,10 @@ def limits_of(tariffs: Sequence[Tariff], policy: PricingPolicy) -> Limits | None
         return None
     if policy.limits is LimitRule.FIRST_TARIFF:
         tariffs = tariffs[:1]
+    if all(tariff.min_price is None and tariff.max_price is None for tariff in tariffs):
+        return None
     least = [tariff.min_price for tariff in tariffs if tariff.min_price is not None]
     most = [tariff.max_price for tariff in tariffs if tariff.max_price is not None]
-    if not least and not most:
-        return None
     return Limits(
         least=PriceLimit(
             before_taxes=max((p.before_taxes for p in least if p.before_taxes is not None), default=None),
@@ -63,8 +63,8 @@ class Limited:
     findings: tuple[tuple[NoteCode, str], ...]
 
 
-def clamp(exact: Sides, limits: Limits, accounts: Sequence[Account], policy: PricingPolicy) -> Limited:
-    """Clamp the exact total. `accounts` tell the session's own rate of tax where a limit names one side only."""
+def clamp(exact: Sides, limits: Limits, buckets: Sequence[Bucket], policy: PricingPolicy) -> Limited:
+    """Clamp the exact total. `buckets` tell the session's own rates of tax where a limit names one side only."""
     findings: list[tuple[NoteCode, str]] = []
     sides = (
         _between(exact[0], limits.least.before_taxes, limits.most.before_taxes),
@@ -74,7 +74,7 @@ def clamp(exact: Sides, limits: Limits, accounts: Sequence[Account], policy: Pri
         message = "the minimum price is above the maximum price; the maximum holds"
         findings.append((NoteCode.LIMITS_CONTRADICT, message))
     if policy.limit_without_tax is LimitWithoutTax.SCALE and sides != exact and None not in exact:
-        scaled = _scale(exact, sides, limits, accounts)
+        scaled = _scale(exact, sides, limits, buckets)
         if scaled is not None:
             sides = scaled
             message = "the price limit names one side of the tax; the other side was moved in proportion"
@@ -103,22 +103,22 @@ def _crossed(limits: Limits) -> bool:
     return any(low is not None and high is not None and low > high for low, high in pairs)
 
 
-def _scale(exact: Sides, sides: Sides, limits: Limits, accounts: Sequence[Account]) -> Sides | None:
+def _scale(exact: Sides, sides: Sides, limits: Limits, buckets: Sequence[Bucket]) -> Sides | None:
     """Move the side no limit names in proportion to the one that was moved; None where both or neither is named."""
     before_named, after_named = limits.names("before_taxes"), limits.names("after_taxes")
     if before_named == after_named:
         return None
-    factor = _factor(exact, accounts)
+    factor = _factor(exact, buckets)
     before, after = sides
     if before_named:
         return before, None if factor is None or before is None else before * factor
     return None if factor is None or after is None else divide(after, factor), after
 
 
-def _factor(exact: Sides, accounts: Sequence[Account]) -> Decimal | None:
+def _factor(exact: Sides, buckets: Sequence[Bucket]) -> Decimal | None:
     """Return after / before of the session, or its one tax rate where nothing was billed; None where unknown."""
     before, after = exact
     if before and after:
         return divide(after, before)
-    factors = {account.bucket.factor or _ONE for account in accounts}
+    factors = {bucket.factor for bucket in buckets}
     return factors.pop() if len(factors) == 1 else None

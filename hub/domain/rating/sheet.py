@@ -1,79 +1,59 @@
-"""The sheet a rating is written on: lines, notes and running sums."""
+"""The sheet a rating is written on: what was charged, running sums and notes."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
-from hub.domain.rating.account import Account
-from hub.domain.rating.breakdown import CostGroup, Line, LineKind, Note, NoteCode
-from hub.domain.rating.compile import Candidate, CompiledTariff
-from hub.domain.tariffs import Dimension
+from hub.domain.rating.account import Sides, sides_of
+from hub.domain.rating.breakdown import LineKind, Note, NoteCode
+from hub.domain.rating.choose import Moment
+from hub.domain.rating.compile import Bucket, Candidate, CompiledTariff
 
 _ZERO = Decimal(0)
 
 
-@dataclass(slots=True, kw_only=True)
-class Place:
-    """Where a line belongs: the period's index and start, and the tariff that prices it, None where none does."""
+#: Why, the slot that was measured, a quantity in kWh, seconds or fees, the component that prices it (None where it is
+#: free) and when. Bare tuples, as one is made per period and dimension; lines are made of them when somebody reads.
+Entry = tuple[LineKind, int, Decimal, Candidate | None, Moment]
 
-    compiled: CompiledTariff | None
-    period: int
-    start: datetime
+#: A bucket that was used and the two sides of its sum.
+Account = tuple[Bucket, Sides]
 
 
 class Sheet:
     """What one rating has written down so far; append-only."""
 
-    __slots__ = ("accounts", "lines", "notes")
+    __slots__ = ("entries", "notes", "sums")
 
     def __init__(self) -> None:
-        self.accounts: dict[CompiledTariff, list[Account]] = {}
-        self.lines: list[Line] = []
+        self.entries: list[Entry] = []
         self.notes: dict[tuple[NoteCode, object], Note] = {}
+        #: Per tariff, the sum of quantity x price per bucket; None where the bucket was not used.
+        self.sums: dict[CompiledTariff, list[Decimal | None]] = {}
 
     def note(self, code: NoteCode, message: str, *, period: int | None = None, about: object = None) -> None:
         """Make a note, once per code and what it is about."""
         self.notes.setdefault((code, about), Note(code=code, message=message, period=period))
 
-    def charge(self, kind: LineKind, chosen: Candidate, quantity: Decimal, place: Place) -> None:
-        """Add a line for a quantity at a component's price; the place has that component's tariff."""
-        compiled = place.compiled
+    def charge(self, kind: LineKind, slot: int, quantity: Decimal, chosen: Candidate, moment: Moment) -> None:
+        """Bill a quantity at a component's price; the moment has that component's tariff."""
+        compiled = moment.compiled
         assert compiled is not None
-        accounts = self.accounts.get(compiled)
-        if accounts is None:
-            accounts = self.accounts[compiled] = [Account(bucket) for bucket in compiled.buckets]
-        before, after = accounts[chosen.bucket].add(quantity * chosen.price)
-        self.lines.append(
-            Line(
-                kind=kind,
-                group=chosen.group,
-                dimension=chosen.dimension,
-                quantity=quantity,
-                before_taxes=before,
-                after_taxes=after,
-                unit_price=chosen.price,
-                vat=chosen.vat,
-                period=place.period,
-                start=place.start,
-                tariff=compiled.tariff.id,
-                element=chosen.element,
-                component=chosen.component,
-                step_size=chosen.step_size,
-            )
-        )
+        sums = self.sums.get(compiled)
+        if sums is None:
+            sums = self.sums[compiled] = [None] * len(compiled.buckets)
+        so_far = sums[chosen.bucket]
+        amount = quantity * chosen.price
+        sums[chosen.bucket] = amount if so_far is None else so_far + amount
+        self.entries.append((kind, slot, quantity, chosen, moment))
 
-    def free(self, group: CostGroup, dimension: Dimension, quantity: Decimal, place: Place) -> None:
-        """Add a line for a quantity that nothing prices."""
-        self.lines.append(
-            Line(
-                kind=LineKind.FREE,
-                group=group,
-                dimension=dimension,
-                quantity=quantity,
-                before_taxes=_ZERO,
-                after_taxes=_ZERO,
-                period=place.period,
-                start=place.start,
-                tariff=place.compiled.tariff.id if place.compiled is not None else None,
-            )
-        )
+    def free(self, slot: int, quantity: Decimal, moment: Moment) -> None:
+        """Write down a quantity that nothing prices."""
+        self.entries.append((LineKind.FREE, slot, quantity, None, moment))
+
+    def accounts(self) -> list[Account]:
+        """Return every bucket that was used; call within the engine's decimal context."""
+        return [
+            (bucket, sides_of(bucket, total))
+            for compiled, sums in self.sums.items()
+            for bucket, total in zip(compiled.buckets, sums, strict=True)
+            if total is not None
+        ]

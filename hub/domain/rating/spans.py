@@ -2,14 +2,14 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hub.domain.rating.calendar import DAY_MINUTES
 from hub.domain.rating.choose import Moment, choose
-from hub.domain.rating.compile import Candidate, CompiledTariff, Row, Slot
+from hub.domain.rating.compile import Candidate, CompiledTariff, Row
 
 _T = TypeVar("_T", Decimal, timedelta)
 
@@ -17,8 +17,7 @@ _T = TypeVar("_T", Decimal, timedelta)
 _LONGEST_LOOK_DAYS = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
+class Extent(NamedTuple):
     """A period from the moment it starts to its end: local times, energy so far in kWh, elapsed session time."""
 
     compiled: CompiledTariff
@@ -29,13 +28,17 @@ class Extent:
     energy_end: Decimal
     elapsed_end: timedelta
 
+    def is_constant(self) -> bool:
+        """Say whether nothing that any price depends on changes; quick, and the answer nearly always."""
+        compiled, now = self.compiled, self.moment
+        return (
+            compiled.same_row(self.local_start, self.local_end)
+            and not _inside(compiled.kwh_thresholds, now.energy, self.energy_end)
+            and not _inside(compiled.duration_thresholds, now.elapsed, self.elapsed_end)
+        )
 
-def can_change(compiled: CompiledTariff) -> bool:
-    """Say whether a price of this tariff can change while a session lasts at all."""
-    return compiled.static_row is None or bool(compiled.kwh_thresholds) or bool(compiled.duration_thresholds)
 
-
-def changes_within(extent: Extent, slot: Slot, chosen: Candidate | None) -> bool:
+def changes_within(extent: Extent, slot: int, chosen: Candidate | None) -> bool:
     """Say whether another price than the chosen one would begin before the period's end."""
     compiled, now, candidates = extent.compiled, extent.moment, extent.row[slot]
     for energy in _inside(compiled.kwh_thresholds, now.energy, extent.energy_end):
@@ -57,6 +60,8 @@ def _differs(other: Candidate | None, chosen: Candidate | None) -> bool:
 
 
 def _inside(thresholds: tuple[_T, ...], low: _T, high: _T) -> tuple[_T, ...]:
+    if not thresholds:
+        return thresholds
     return thresholds[bisect_right(thresholds, low) : bisect_left(thresholds, high)]
 
 
