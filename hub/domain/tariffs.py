@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 
-from hub.domain.ids import PartyId
+from hub.domain.ids import ObjectId, PartyId
 
 
 class OcpiVersion(StrEnum):
@@ -158,3 +158,39 @@ class Tariff:
     def valid_at(self, instant: datetime) -> bool:
         """Say whether the tariff is in force at an aware instant."""
         return (self.start is None or self.start <= instant) and (self.end is None or instant < self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldTariff:
+    """What the hub holds of a tariff, as far as a new version is compared with.
+
+    Attributes:
+        last_updated: Of the newest version's message.
+        digest: What tells its message from another, 16 bytes.
+        valid_from: Since when it is in force, or since when the tariff has been removed.
+        removed: The tariff has ended.
+    """
+
+    last_updated: datetime
+    digest: bytes
+    valid_from: datetime
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffVersion:
+    """A version to record: what it is compared by, and the owner's message; none when it is the tariff's end."""
+
+    id: ObjectId
+    held: HeldTariff
+    document: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffRecord:
+    """A version on record: the owner's message, since when it is in force, and when the hub learned of it."""
+
+    id: ObjectId
+    document: bytes
+    valid_from: datetime
+    recorded: datetime

@@ -32,7 +32,8 @@ class Statement:
 
     def __init__(self, statement: Executable) -> None:
         self._text: dict[str, str] = {}
-        self._fill: Callable[[Row], Row] | None = None
+        # Per dialect: SQLite's LIMIT comes with an OFFSET of its own, for instance.
+        self._fill: dict[str, Callable[[Row], Row]] = {}
         for name, dialect in _DIALECTS.items():
             compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
             assert isinstance(compiled, SQLCompiler)
@@ -40,27 +41,32 @@ class Statement:
             names = compiled.positiontup or []
             self.parameters = [n for n in names if compiled.binds[n].required]
             if len(self.parameters) < len(names):
-                self._fill = _filler([(compiled.binds[n].required, compiled.params.get(n)) for n in names])
+                self._fill[name] = _filler([(compiled.binds[n].required, compiled.params.get(n)) for n in names])
 
     def all(self, connection: Connection, parameters: Row = ()) -> list[Row]:
         """Run it and return every row."""
-        result = connection.exec_driver_sql(self._text[connection.dialect.name], self._filled(parameters))
+        dialect = connection.dialect.name
+        result = connection.exec_driver_sql(self._text[dialect], self._filled(dialect, parameters))
         # The driver's own rows: SQLAlchemy's Row objects cost more than the query.
         assert result.cursor is not None
         return cast(list[Row], result.cursor.fetchall())
 
     def run(self, connection: Connection, parameters: Row = ()) -> int:
         """Run it once and return the number of rows it changed."""
-        return connection.exec_driver_sql(self._text[connection.dialect.name], self._filled(parameters)).rowcount
+        dialect = connection.dialect.name
+        return connection.exec_driver_sql(self._text[dialect], self._filled(dialect, parameters)).rowcount
 
     def run_each(self, connection: Connection, rows: list[Row]) -> None:
         """Run it for each row of parameters, in one call of the driver."""
         if rows:
-            filled = rows if self._fill is None else [self._fill(row) for row in rows]
-            connection.exec_driver_sql(self._text[connection.dialect.name], filled)
+            dialect = connection.dialect.name
+            fill = self._fill.get(dialect)
+            filled = rows if fill is None else [fill(row) for row in rows]
+            connection.exec_driver_sql(self._text[dialect], filled)
 
-    def _filled(self, parameters: Row) -> Row:
-        return parameters if self._fill is None else self._fill(parameters)
+    def _filled(self, dialect: str, parameters: Row) -> Row:
+        fill = self._fill.get(dialect)
+        return parameters if fill is None else fill(parameters)
 
 
 def _filler(slots: list[tuple[bool, Any]]) -> Callable[[Row], Row]:

@@ -14,9 +14,11 @@ from hub.store.cdr_facts import StoredCdrFacts
 from hub.store.cdrs import StoredCdrs
 from hub.store.idempotency import StoredIdempotency
 from hub.store.journal import Head, JournalWriter
+from hub.store.locations import StoredLocations
 from hub.store.parties import StoredParties, load_directory
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
+from hub.store.tariffs import StoredTariffs
 
 #: Returns unpredictable bytes.
 Entropy = Callable[[int], bytes]
@@ -94,6 +96,16 @@ class SqlUnitOfWork:
     def cdr_facts(self) -> StoredCdrFacts:
         """What the checks of CDRs ask of the rest of the hub."""
         return StoredCdrFacts(self.session, lambda: self.directory)
+
+    @cached_property
+    def locations(self) -> StoredLocations:
+        """Locations and EVSE states."""
+        return StoredLocations(self.session, lambda: self.directory)
+
+    @cached_property
+    def tariffs(self) -> StoredTariffs:
+        """Tariffs and their versions."""
+        return StoredTariffs(self.session, lambda: self.directory)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

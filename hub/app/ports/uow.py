@@ -7,8 +7,10 @@ from typing import Protocol
 from hub.app.directory import Directory
 from hub.app.ports.agreements import Agreements
 from hub.app.ports.cdrs import CdrFacts, Cdrs
+from hub.app.ports.locations import Locations
 from hub.app.ports.parties import Parties
 from hub.app.ports.sessions import ChargingSessions
+from hub.app.ports.tariffs import Tariffs
 from hub.domain.journal import Entry, Fact, Receipt, Stream
 
 
@@ -86,6 +88,16 @@ class UnitOfWork(Protocol):
     @property
     def cdr_facts(self) -> CdrFacts:
         """What the checks of CDRs ask of the rest of the hub."""
+        ...
+
+    @property
+    def locations(self) -> Locations:
+        """Locations and EVSE states."""
+        ...
+
+    @property
+    def tariffs(self) -> Tariffs:
+        """Tariffs and their versions."""
         ...
 
     def new_id(self) -> str:

@@ -1,0 +1,280 @@
+"""Locations on record: documents, and beside them the narrow tables that states, searches and checks work on."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, or_, select, update
+
+from hub.app.directory import Directory
+from hub.app.ports.locations import ConnectorFilter
+from hub.domain.geo import Box, stripe
+from hub.domain.ids import ObjectId, PartyId, fold
+from hub.domain.locations import (
+    EvseFacts,
+    EvseKey,
+    EvseState,
+    HeldLocation,
+    Location,
+    LocationRecord,
+    StateAt,
+)
+from hub.store.keys import by_party
+from hub.store.select_keys import SelectKeys
+from hub.store.session import Session
+from hub.store.statements import Row, SelectIn, Statement
+from hub.store.tables.locations import ConnectorRow, EvseRow, LocationRow
+from hub.store.types import from_micros, to_micros
+
+_LOCATION = LocationRow.__table__  # type: ignore[attr-defined]
+_EVSE = EvseRow.__table__  # type: ignore[attr-defined]
+_CONNECTOR = ConnectorRow.__table__  # type: ignore[attr-defined]
+
+_HELD = SelectIn(
+    select(_LOCATION.c.location, _LOCATION.c.last_updated, _LOCATION.c.digest).where(
+        _LOCATION.c.party == bindparam("party_")
+    ),
+    _LOCATION.c.location,
+)
+_DOCUMENTS = SelectIn(
+    select(_LOCATION.c.location, _LOCATION.c.document).where(_LOCATION.c.party == bindparam("party_")),
+    _LOCATION.c.location,
+)
+_TIME_ZONES = SelectIn(
+    select(_LOCATION.c.location, _LOCATION.c.time_zone).where(_LOCATION.c.party == bindparam("party_")),
+    _LOCATION.c.location,
+)
+_STATES_OF = SelectIn(
+    select(_EVSE.c.location, _EVSE.c.evse, _EVSE.c.state, _EVSE.c.last_updated).where(
+        _EVSE.c.party == bindparam("party_")
+    ),
+    _EVSE.c.location,
+)
+_KEY = [_EVSE.c.party, _EVSE.c.location, _EVSE.c.evse]
+_STATES = SelectKeys(
+    _KEY,
+    lambda keys: select(_EVSE.c.location, _EVSE.c.evse, _EVSE.c.state, _EVSE.c.last_updated).select_from(
+        keys.join(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
+    ),
+)
+_FACTS = SelectKeys(
+    _KEY,
+    lambda keys: select(
+        *_KEY,
+        _LOCATION.c.time_zone,
+        _EVSE.c.evse_id,
+        _EVSE.c.state,
+        _CONNECTOR.c.connector,
+        _CONNECTOR.c.power,
+    ).select_from(
+        keys.join(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
+        .join(_LOCATION, and_(_LOCATION.c.party == _EVSE.c.party, _LOCATION.c.location == _EVSE.c.location))
+        .outerjoin(_CONNECTOR, and_(*(_CONNECTOR.c[column.key] == column for column in _KEY)))
+    ),
+)
+_SET_STATE = Statement(
+    update(_EVSE)
+    .where(
+        _EVSE.c.party == bindparam("party_"),
+        _EVSE.c.location == bindparam("location_"),
+        _EVSE.c.evse == bindparam("evse_"),
+    )
+    .values(state=bindparam("new_state"), last_updated=bindparam("new_time"))
+)
+_DELETES = [
+    Statement(delete(table).where(table.c.party == bindparam("party_"), table.c.location == bindparam("location_")))
+    for table in (_CONNECTOR, _EVSE, _LOCATION)
+]
+_PAGE_COLUMNS = select(_LOCATION.c.location, _LOCATION.c.document).where(
+    _LOCATION.c.party == bindparam("party_"), _LOCATION.c.location > bindparam("after")
+)
+_PAGE = Statement(_PAGE_COLUMNS.order_by(_LOCATION.c.location).limit(bindparam("most")))
+_PAGE_SINCE = Statement(
+    _PAGE_COLUMNS.where(
+        or_(
+            _LOCATION.c.last_updated >= bindparam("since"),
+            exists().where(
+                _EVSE.c.party == _LOCATION.c.party,
+                _EVSE.c.location == _LOCATION.c.location,
+                _EVSE.c.last_updated >= bindparam("evse_since"),
+            ),
+        )
+    )
+    .order_by(_LOCATION.c.location)
+    .limit(bindparam("most"))
+)
+
+
+class StoredLocations:
+    """Implements `hub.app.ports.locations.Locations`."""
+
+    def __init__(self, session: Session, directory: Callable[[], Directory]) -> None:
+        self._session = session
+        self._directory = directory
+
+    def held(self, ids: Iterable[ObjectId]) -> dict[ObjectId, HeldLocation]:
+        """Return what new versions are compared with."""
+        found: dict[ObjectId, HeldLocation] = {}
+        for party, number, group in by_party(ids, self._directory()):
+            rows = _HELD.all(self._session.connection, group, (number,))
+            states = self._states_of(number, [row[0] for row in rows])
+            for folded, last_updated, digest in rows:
+                found[ObjectId(party, folded)] = HeldLocation(
+                    last_updated=from_micros(last_updated), digest=bytes(digest), states=states.get(folded, {})
+                )
+        return found
+
+    def _states_of(self, number: int, locations: Collection[str]) -> dict[str, dict[str, StateAt]]:
+        """Return what all EVSEs of one owner's locations do, by folded location id, then folded uid."""
+        found: dict[str, dict[str, StateAt]] = defaultdict(dict)
+        if locations:
+            for location, evse, state, changed in _STATES_OF.all(self._session.connection, locations, (number,)):
+                found[location][evse] = StateAt(EvseState(state), from_micros(changed))
+        return found
+
+    def put(self, locations: Collection[Location]) -> None:
+        """Insert or replace locations."""
+        connection, directory = self._session.connection, self._directory()
+        old: list[Row] = []
+        for _, number, group in by_party((location.id for location in locations), directory):
+            old += [(number, row[0]) for row in _TIME_ZONES.all(connection, group, (number,))]
+        for statement in _DELETES:
+            statement.run_each(connection, old)
+        for location in locations:
+            self._insert(directory.parties[location.id.party].number, location)
+
+    def _insert(self, number: int, location: Location) -> None:
+        insert, folded = self._session.insert, location.id.folded
+        insert(
+            LocationRow,
+            (
+                number,
+                folded,
+                to_micros(location.last_updated),
+                location.point.latitude,
+                location.point.longitude,
+                stripe(location.point.latitude),
+                location.time_zone,
+                location.digest,
+                location.document,
+            ),
+        )
+        for evse in location.evses:
+            uid = fold(evse.uid)
+            state, changed = evse.now
+            insert(EvseRow, (number, folded, uid, int(state), to_micros(changed), evse.evse_id))
+            for connector in evse.connectors:
+                power = connector.power or 0
+                key = number, folded, uid, fold(connector.id)
+                insert(ConnectorRow, (*key, connector.standard, int(connector.power_type), power))
+
+    def records(self, ids: Iterable[ObjectId]) -> dict[ObjectId, LocationRecord]:
+        """Return those that are on record."""
+        found: dict[ObjectId, LocationRecord] = {}
+        for party, number, group in by_party(ids, self._directory()):
+            rows = _DOCUMENTS.all(self._session.connection, group, (number,))
+            states = self._states_of(number, group)
+            for folded, document in rows:
+                key = ObjectId(party, folded)
+                found[key] = LocationRecord(id=key, document=bytes(document), states=states.get(folded, {}))
+        return found
+
+    def page(
+        self, owner: PartyId, *, after: str, updated_since: datetime | None, limit: int
+    ) -> Sequence[LocationRecord]:
+        """Return one owner's locations with a greater folded id."""
+        party = self._directory().parties.get(owner)
+        if party is None:
+            return []
+        if updated_since is None:
+            rows = _PAGE.all(self._session.connection, (party.number, after, limit))
+        else:
+            since = to_micros(updated_since)
+            rows = _PAGE_SINCE.all(self._session.connection, (party.number, after, since, since, limit))
+        states = self._states_of(party.number, [row[0] for row in rows])
+        return [
+            LocationRecord(id=ObjectId(owner, folded), document=bytes(document), states=states.get(folded, {}))
+            for folded, document in rows
+        ]
+
+    def within(self, boxes: Sequence[Box], wanted: ConnectorFilter) -> Iterator[tuple[PartyId, str, int, int]]:
+        """Return owner, folded id and place of what lies in the boxes and has a connector as wanted."""
+        owners = self._directory().by_number
+        place = [_LOCATION.c.party, _LOCATION.c.location, _LOCATION.c.latitude, _LOCATION.c.longitude]
+        for box in boxes:
+            query = select(*place).where(
+                _LOCATION.c.stripe.in_(box.stripes),
+                _LOCATION.c.longitude.between(box.west, box.east),
+                _LOCATION.c.latitude.between(box.south, box.north),
+                exists().where(*_offers(wanted)),
+            )
+            for number, folded, latitude, longitude in self._session.connection.execute(query):
+                yield owners[number].id, folded, latitude, longitude
+
+    def states(self, party: PartyId, evses: Collection[tuple[str, str]]) -> dict[tuple[str, str], StateAt]:
+        """Return what those EVSEs do that are on record."""
+        known = self._directory().parties.get(party)
+        if known is None or not evses:
+            return {}
+        rows = _STATES.all(self._session.connection, [(known.number, *key) for key in evses])
+        return {(location, evse): StateAt(EvseState(state), from_micros(at)) for location, evse, state, at in rows}
+
+    def set_states(self, party: PartyId, states: Mapping[tuple[str, str], StateAt]) -> None:
+        """Write what EVSEs do."""
+        number = self._directory().parties[party].number
+        _SET_STATE.run_each(
+            self._session.connection,
+            [(int(state), to_micros(at), number, *key) for key, (state, at) in states.items()],
+        )
+
+    def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts]:
+        """Return the facts about those EVSEs that are on record."""
+        parties, owners = self._directory().parties, self._directory().by_number
+        numbered = {(parties[key.party].number, key.location, key.evse) for key in keys if key.party in parties}
+        if not numbered:
+            return {}
+        found: dict[tuple[int, str, str], list[Row]] = defaultdict(list)
+        for row in _FACTS.all(self._session.connection, numbered):
+            found[row[:3]].append(row[3:])
+        return {
+            EvseKey(owners[number].id, location, evse): _facts(rows) for (number, location, evse), rows in found.items()
+        }
+
+    def time_zones(self, ids: Collection[ObjectId]) -> dict[ObjectId, str]:
+        """Return the zones of those locations that are on record."""
+        found: dict[ObjectId, str] = {}
+        for party, number, group in by_party(ids, self._directory()):
+            rows = _TIME_ZONES.all(self._session.connection, group, (number,))
+            found |= {ObjectId(party, folded): zone for folded, zone in rows}
+        return found
+
+
+def _facts(rows: list[Row]) -> EvseFacts:
+    """Return what one EVSE's rows, one for each connector, say."""
+    time_zone, evse_id, state, _, _ = rows[0]
+    return EvseFacts(
+        time_zone=time_zone,
+        evse_id=evse_id,
+        state=EvseState(state),
+        connector_ids=frozenset(row[3] for row in rows if row[3] is not None),
+        power_max=max(row[4] or 0 for row in rows) or None,
+    )
+
+
+def _offers(wanted: ConnectorFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions on an EVSE of the location at hand, and on one connector of it."""
+    conditions: list[ColumnElement[bool]] = [
+        _EVSE.c.party == _LOCATION.c.party,
+        _EVSE.c.location == _LOCATION.c.location,
+        _EVSE.c.state == int(EvseState.AVAILABLE) if wanted.available else _EVSE.c.state != int(EvseState.REMOVED),
+    ]
+    if wanted == ConnectorFilter(available=wanted.available):
+        return conditions
+    conditions += [_CONNECTOR.c[column.key] == column for column in _KEY]
+    if wanted.power_min:
+        conditions.append(_CONNECTOR.c.power >= wanted.power_min)
+    if wanted.standards:
+        conditions.append(_CONNECTOR.c.standard.in_(sorted(wanted.standards)))
+    if wanted.power_types:
+        conditions.append(_CONNECTOR.c.power_type.in_(sorted(map(int, wanted.power_types))))
+    return conditions

@@ -1,0 +1,57 @@
+"""Tables of locations, EVSEs and connectors. Ids are folded; the owner's spelling is in the document."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, SmallInteger, Text
+from sqlmodel import Field, SQLModel
+
+from hub.store.types import UtcMicros
+
+
+class LocationRow(SQLModel, table=True):
+    """A location. Latitude and longitude are ten-millionths of a degree, `stripe` is the latitude's (hub.domain.geo).
+
+    The index holds all that a search near a point reads, so that it does not touch the wide rows.
+    """
+
+    __tablename__ = "location"
+    __table_args__ = (Index("location_place", "stripe", "longitude", "latitude", "party", "location"),)
+
+    party: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    location: str = Field(sa_column=Column(Text, primary_key=True))
+    last_updated: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
+    latitude: int = Field(sa_column=Column(BigInteger, nullable=False))
+    longitude: int = Field(sa_column=Column(BigInteger, nullable=False))
+    stripe: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    time_zone: str = Field(sa_column=Column(Text, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class EvseRow(SQLModel, table=True):
+    """What an EVSE does now: narrow, as it is what changes all the time."""
+
+    __tablename__ = "evse"
+    __table_args__ = (CheckConstraint("state BETWEEN 1 AND 9", name="evse_state"), {"sqlite_with_rowid": False})
+
+    party: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    location: str = Field(sa_column=Column(Text, primary_key=True))
+    evse: str = Field(sa_column=Column(Text, primary_key=True))
+    state: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    last_updated: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
+    evse_id: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ConnectorRow(SQLModel, table=True):
+    """What a connector offers; `power` is in watts, 0 for not known."""
+
+    __tablename__ = "connector"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    party: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    location: str = Field(sa_column=Column(Text, primary_key=True))
+    evse: str = Field(sa_column=Column(Text, primary_key=True))
+    connector: str = Field(sa_column=Column(Text, primary_key=True))
+    standard: str = Field(sa_column=Column(Text, nullable=False))
+    power_type: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    power: int = Field(sa_column=Column(BigInteger, nullable=False))
