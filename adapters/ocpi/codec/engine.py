@@ -44,8 +44,6 @@ class Plan:
         self._required = [f for f in self._by_name.values() if f.row.card in "1+"]
         self._gaps = {gap.ours: gap for gap in table.gaps if version in gap.versions}
         self._implied = [(gap.ours, gap.implied) for gap in self._gaps.values() if gap.implied is not None]
-        elsewhere = {row.ocpi for row in table.rows if isinstance(row.kind, Bridge)}
-        self._translated = elsewhere - self._by_name.keys()
 
     @cached_property
     def targets(self) -> dict[str, str]:
@@ -92,8 +90,8 @@ class Plan:
         for bridged in self._bridged:
             if bridged.bridge and bridged.name not in aside:
                 _cross(bridged, bridged.bridge, message, out, writing)
-        if aside:
-            self._merge(aside, out, writing)
+        for name, said in aside.items():
+            out.setdefault(name, said)  # a field that the message has since been given wins
         self._complete(out, writing)
         return out
 
@@ -103,14 +101,6 @@ class Plan:
             writing.note(f"{self.version} has no such field", f".{target}")
         elif not gap.harmless(value):
             writing.note(gap.rule, f".{target}")
-
-    def _merge(self, aside: JsonObject, out: JsonObject, writing: Writing) -> None:
-        """Add what was set aside. A field that the message has since been given wins."""
-        for name, value in aside.items():
-            if name in self._translated:
-                writing.note(f"{self.version} says it by other fields, not in full", f".{name}")
-            else:
-                out.setdefault(name, value)
 
     def _complete(self, out: JsonObject, writing: Writing) -> None:
         for wanted in self._required:

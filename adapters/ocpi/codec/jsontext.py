@@ -11,9 +11,6 @@ from typing import NoReturn, TypeAlias
 
 import orjson
 
-Json: TypeAlias = "bool | int | str | Number | list[Json] | dict[str, Json] | None"
-JsonObject: TypeAlias = "dict[str, Json]"
-
 
 class Number:
     """A JSON number, by its text. Equal when the texts are: `1.0` is not `1`, ask `value` for that."""
@@ -36,6 +33,10 @@ class Number:
 
     def __repr__(self) -> str:
         return f"Number({self.text!r})"
+
+
+Json: TypeAlias = bool | int | str | Number | list["Json"] | dict[str, "Json"] | None
+JsonObject: TypeAlias = dict[str, Json]
 
 
 def _refuse_constant(text: str) -> NoReturn:
