@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from roamhub.v1 import cdr_pb2, journal_pb2, session_pb2
+from roamhub.v1 import agreement_pb2, cdr_pb2, journal_pb2, session_pb2
 
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, KeyPair, dial_pair, operator_pair, server_pair
@@ -15,6 +15,7 @@ from hub.crypto.files import private_folder
 from hub.domain.clock import Clock, uuid7
 from hub.domain.journal import Stream
 from hub.domain.parties import Caller
+from hub.rpc.agreements import AgreementServicer
 from hub.rpc.cdrs import CdrServicer
 from hub.rpc.edge import Edge
 from hub.rpc.identity import CertificateIdentity
@@ -96,6 +97,12 @@ class Hub:
             (
                 cdr_pb2.DESCRIPTOR.services_by_name["CdrService"],
                 CdrServicer(committer=committer, reads=reads, tail=self.tail),
+            ),
+            (
+                agreement_pb2.DESCRIPTOR.services_by_name["AgreementService"],
+                AgreementServicer(
+                    committer=committer, reads=reads, directory=lambda: self.directory.current, clock=self.clock
+                ),
             ),
         ]
 

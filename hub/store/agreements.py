@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, text, update
 
 from hub.app.directory import Directory, telling
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Cycle, Netting, Rounding, Service, Terms
@@ -26,7 +26,7 @@ _LIVING = Statement(
     _EVERY.where(
         _ROW.c.cpo == bindparam("cpo_"),
         _ROW.c.emsp == bindparam("emsp_"),
-        _ROW.c.state.in_(["PROPOSED", "ACCEPTED", "ACTIVE", "SUSPENDED"]),
+        text("state IN ('PROPOSED', 'ACCEPTED', 'ACTIVE', 'SUSPENDED')"),
     ).order_by(_ROW.c.version)
 )
 _OF_IDS = SelectIn(_EVERY, _ROW.c.id)
@@ -75,9 +75,9 @@ def terms_to_text(terms: Terms) -> str:
 
 # Most agreements of a hub share their terms with others, and the directory is read anew at every change.
 @lru_cache(maxsize=16_384)
-def terms_from_text(text: str) -> Terms:
+def terms_from_text(written: str) -> Terms:
     """Return the terms that `terms_to_text` wrote."""
-    said = json.loads(text)
+    said = json.loads(written)
     return Terms(
         services=frozenset(Service(service) for service in said["services"]),
         currency=said["currency"],

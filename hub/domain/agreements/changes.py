@@ -21,7 +21,6 @@ from hub.domain.errors import Precondition
 from hub.domain.ids import PartyId
 
 _IN_FORCE = (AgreementState.ACTIVE, AgreementState.SUSPENDED)
-_ON_ITS_WAY = (AgreementState.PROPOSED, AgreementState.ACCEPTED)
 
 
 def proposed(agreement_id: str, pair: Pair, proposer: PartyId, terms: Terms, at: datetime) -> Agreement:

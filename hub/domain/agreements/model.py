@@ -138,7 +138,7 @@ class Agreement:
         note: What the side that last changed the state said about it, for people; at most 500 characters.
         created: When this version was proposed, aware UTC.
         changed: When its state last changed, aware UTC.
-        since: When the agreement first came into force, whichever version it was; None before.
+        since: From when on the agreement covers sessions, the start of its first version in force; None before that.
         ended: When it was terminated; None otherwise.
     """
 

@@ -26,7 +26,7 @@ _DURATIONS = {
 
 
 def violations_of(terms: Terms, now: datetime) -> list[Violation]:
-    """Return every rule that the terms break, with the field's path below the agreement, such as `terms.currency`."""
+    """Return every rule that the terms break, with the field's path in the contract, such as `terms.currency_code`."""
     return [Violation(field=f"terms.{field}", rule=rule) for field, rule in _broken(terms, now)]
 
 
@@ -34,7 +34,7 @@ def _broken(terms: Terms, now: datetime) -> Iterator[tuple[str, str]]:
     if Service.ROAMING not in terms.services:
         yield "services", "includes ROAMING, without which none of the others can be settled"
     if not _CURRENCY.fullmatch(terms.currency):
-        yield "currency", "is an ISO 4217 code, three capital letters such as EUR"
+        yield "currency_code", "is an ISO 4217 code, three capital letters such as EUR"
     if terms.time_zone not in _zones():
         yield "time_zone", "is a zone of the IANA database, such as Europe/Amsterdam"
     yield from _broken_durations(terms)

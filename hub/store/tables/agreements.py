@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.store.types import UtcMicros
@@ -46,8 +46,8 @@ class AgreementRow(SQLModel, table=True):
 
     id: str = Field(sa_column=Column(Text, primary_key=True))
     version: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    cpo: int = Field(sa_column=Column(BigInteger, ForeignKey("party.number"), nullable=False))
-    emsp: int = Field(sa_column=Column(BigInteger, ForeignKey("party.number"), nullable=False))
+    cpo: int = Field(sa_column=Column(BigInteger, nullable=False))
+    emsp: int = Field(sa_column=Column(BigInteger, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))
     proposer: int = Field(sa_column=Column(BigInteger, nullable=False))
     suspended_by: str = Field(sa_column=Column(Text, nullable=False))
