@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hub.domain.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash, root_of
 from hub.domain.merkle.tiles import TreeReader
 from hub.domain.merkle.verify import BadProof, verify_batch, verify_consistency, verify_inclusion
+from tests.unit.proof.making import StoredTree
 
 DATA = Path(os.environ.get("ROAMHUB_DATA", Path(__file__).parents[3] / "../shared/data")) / "proofs/rfc6962/testdata"
 LEAVES = [leaf_hash(str(number).encode()) for number in range(1100)]
@@ -29,23 +30,6 @@ def naive_root(leaves: Sequence[bytes]) -> bytes:
     while half * 2 < len(leaves):
         half *= 2
     return node_hash(naive_root(leaves[:half]), naive_root(leaves[half:]))
-
-
-class StoredTree:
-    """What a database would hold: the leaf hashes, and the nodes that `extend` says to store."""
-
-    def __init__(self, leaves: Sequence[bytes], *, batch: int = 7) -> None:
-        self.levels: dict[tuple[int, int], bytes] = {(0, index): each for index, each in enumerate(leaves)}
-        self.reads = 0
-        frontier = Frontier()
-        for at in range(0, len(leaves), batch):
-            frontier, nodes = frontier.extend(leaves[at : at + batch])
-            self.levels.update({(node.tile_level, node.number): node.hash for node in nodes})
-        self.frontier = frontier
-
-    def __call__(self, tile_level: int, start: int, stop: int) -> list[bytes]:
-        self.reads += 1
-        return [self.levels[tile_level, index] for index in range(start, stop)]
 
 
 def vectors(kind: str) -> list[Any]:

@@ -1,0 +1,132 @@
+"""A bundle as a file, and back."""
+
+import io
+import struct
+import zipfile
+from collections.abc import Mapping, Sequence
+
+from hub.domain.bundle.parts import (
+    BundleParts,
+    leaves_bytes,
+    parse_leaves,
+    parse_proofs,
+    proofs_bytes,
+)
+from hub.domain.canonical import MalformedDocument
+
+STATEMENT = "statement.dsse.json"
+LEAVES = "leaves.jsonl"
+PROOFS = "proofs.json"
+CHECKPOINT = "checkpoint.txt"
+KEYRING = "keyring.dsse.json"
+LINES_CSV = "statement.csv"
+CDRS_CSV = "cdrs.csv"
+PAGE = "statement.html"
+
+ACKNOWLEDGEMENTS_MAX = 99
+
+#: How zipfile answers archives that it cannot read.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    ValueError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+)
+#: The earliest time a zip archive can name: ours have none.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_MODE = 0o644 << 16
+
+
+class MalformedBundle(Exception):
+    """The bytes are no bundle."""
+
+
+def write_bundle(parts: BundleParts, renderings: Mapping[str, bytes]) -> bytes:
+    """Return the bundle's bytes; the same content makes the same bytes.
+
+    Args:
+        parts: What it proves with.
+        renderings: The content of `statement.csv`, `cdrs.csv` and `statement.html`, by file name.
+
+    Raises:
+        ValueError: There are more acknowledgements than a bundle takes.
+    """
+    if len(parts.acknowledgements) > ACKNOWLEDGEMENTS_MAX:
+        raise ValueError(f"a bundle takes {ACKNOWLEDGEMENTS_MAX} acknowledgements")
+    files = {
+        STATEMENT: parts.statement,
+        LEAVES: leaves_bytes(parts.leaves),
+        PROOFS: proofs_bytes(parts.proofs),
+        CHECKPOINT: parts.checkpoint,
+        **{_acknowledgement(number): each for number, each in enumerate(parts.acknowledgements, start=1)},
+        KEYRING: parts.keyring,
+        **{name: renderings[name] for name in (LINES_CSV, CDRS_CSV, PAGE)},
+    }
+    return _archive(files)
+
+
+def read_bundle(data: bytes) -> tuple[BundleParts, dict[str, bytes]]:
+    """Read a bundle: its parts, and its renderings by file name.
+
+    Raises:
+        MalformedBundle: It is none, or not in the bytes that `write_bundle` gives it.
+    """
+    try:
+        files = _files(data)
+        parts = BundleParts(
+            statement=files[STATEMENT],
+            leaves=parse_leaves(files[LEAVES]),
+            proofs=parse_proofs(files[PROOFS]),
+            checkpoint=files[CHECKPOINT],
+            acknowledgements=tuple(content for name, content in files.items() if name.startswith("acknowledgements/")),
+            keyring=files[KEYRING],
+        )
+        renderings = {name: files[name] for name in (LINES_CSV, CDRS_CSV, PAGE)}
+        again = write_bundle(parts, renderings)
+    except KeyError as error:
+        raise MalformedBundle(f"{error.args[0]} is missing") from None
+    except MalformedDocument as error:
+        raise MalformedBundle(str(error)) from None
+    if again != data:
+        raise MalformedBundle("not in the one form a bundle is written in")
+    return parts, renderings
+
+
+def _acknowledgement(number: int) -> str:
+    return f"acknowledgements/{number:02}.dsse.json"
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, _NO_DATE)
+            entry.create_system = _UNIX
+            entry.external_attr = _MODE
+            archive.writestr(entry, content)
+    return written.getvalue()
+
+
+def _files(data: bytes) -> dict[str, bytes]:
+    """Return the archive's files; they are never larger together than the archive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            _check_entries(entries, len(data))
+            return {each.filename: archive.read(each) for each in entries}
+    except _DAMAGE as error:
+        raise MalformedBundle(f"no archive: {type(error).__name__}") from None
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
+    if any(each.compress_type != zipfile.ZIP_STORED or each.flag_bits & 1 for each in entries):
+        raise MalformedBundle("a bundle is neither compressed nor encrypted")
+    if sum(each.file_size for each in entries) > size:
+        raise MalformedBundle("the archive says it holds more than it does")
+    if len({each.filename for each in entries}) != len(entries):
+        raise MalformedBundle("two files have one name")

@@ -1,0 +1,461 @@
+"""Verifying a bundle: what it accepts, and every kind of failure by what an attacker or an accident would do."""
+
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from random import Random
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from hub.cli.verify import verify
+from hub.crypto.keyring import sign_keyring
+from hub.crypto.report import Failure, Outcome
+from hub.crypto.verify import verify_bundle
+from hub.domain.bundle import MalformedBundle, read_bundle, write_bundle
+from hub.domain.clearing.items import ClearingItem
+from hub.domain.journal import EntryKind
+from hub.domain.keyring import KeyringKey
+from hub.domain.leaf import Opening
+from hub.domain.merkle import EMPTY_ROOT
+from hub.domain.statements import TreeHead, statement_bytes
+from tests.unit.clearing.making import CPO, item, items
+from tests.unit.proof.making import (
+    KEY,
+    MALLORY,
+    NEXT_KEY,
+    PARTNER,
+    RING,
+    ROOT,
+    ROOTS,
+    Case,
+    publish,
+    settle,
+)
+
+PLAIN = settle().bundle()
+NEXT = KeyringKey(name=NEXT_KEY.name, public_key=NEXT_KEY.public_key, uses=RING.keys[0].uses)
+
+
+def outcome(case: Case) -> Failure | None:
+    return verify_bundle(case.bundle(), ROOTS).failure
+
+
+def test_a_bundle_proves_what_it_says() -> None:
+    report = verify_bundle(PLAIN, ROOTS)
+    assert [check.outcome for check in report.checks] == [Outcome.PASSED] * 13
+    assert report.exit_code == 0
+    assert report.summary is not None
+    assert (report.summary.payable, report.summary.cdrs) == ("23.43", 4)
+
+
+def test_the_same_content_is_the_same_file() -> None:
+    assert settle().bundle() == PLAIN
+
+
+def test_no_personal_field_is_in_a_bundle() -> None:
+    assert b"04A2B3C4" not in PLAIN
+
+
+def test_a_period_without_a_cdr_has_a_statement_that_verifies() -> None:
+    assert outcome(settle([])) is None
+
+
+def test_a_period_that_begins_with_the_journal_verifies() -> None:
+    assert outcome(settle(before=0)) is None
+
+
+@given(items(6))
+def test_any_cdrs_make_a_bundle_that_verifies(given: list[ClearingItem]) -> None:
+    assert outcome(settle(given)) is None
+
+
+@given(st.integers(0, len(PLAIN) - 1), st.integers(1, 255))
+def test_no_byte_of_a_bundle_changes_unnoticed(at: int, flip: int) -> None:
+    changed = bytearray(PLAIN)
+    changed[at] ^= flip
+    assert verify_bundle(bytes(changed), ROOTS).exit_code
+
+
+@given(st.binary(max_size=200), st.integers(0, len(PLAIN)))
+def test_any_bytes_are_a_bundle_or_refused(noise: bytes, keep: int) -> None:
+    for data in (noise, PLAIN[:keep] + noise, noise + PLAIN[keep:]):
+        if data != PLAIN:
+            assert verify_bundle(data, ROOTS).failure is Failure.BUNDLE_MALFORMED
+
+
+def other_key_signs(case: Case) -> None:
+    case.signer = MALLORY
+
+
+def other_key_signs_checkpoint(case: Case) -> None:
+    case.checkpoint_signer = MALLORY
+
+
+def other_root_signs(case: Case) -> None:
+    case.roots = (MALLORY,)
+
+
+def other_hub(case: Case) -> None:
+    case.keyring = replace(RING, hub="other.example/clearing")
+
+
+def key_ends_too_early(case: Case) -> None:
+    case.keyring = RING.rotated(NEXT, at=case.issued)
+    case.checkpoint_signer = NEXT_KEY
+
+
+def key_revoked_before_issue(case: Case) -> None:
+    case.keyring = RING.rotated(NEXT, at=case.issued + 1).revoked(KEY.name, at=case.issued)
+    case.checkpoint_signer = NEXT_KEY
+
+
+def checkpoint_by_a_revoked_key(case: Case) -> None:
+    case.keyring = RING.revoked(KEY.name, at=1_000)
+
+
+def another_statement_was_issued(case: Case) -> None:
+    case.document = case.document.replace(b'"dealer":true', b'"dealer":false', 1)
+
+
+def issue_entry_of_another_kind(case: Case) -> None:
+    digest = case.journal.openings[case.issued]["statement"].value
+    case.issued = case.journal.append(EntryKind.STATEMENT_ACKNOWLEDGED, {"statement": digest})
+
+
+def cut_off_of_another_period(case: Case) -> None:
+    case.journal.openings[case.statement.terms.period.end_index - 1] = {
+        "period": Opening(salt=bytes(32), value=b"agreements/other/periods/2026-09")
+    }
+
+
+def a_leaf_opens_to_another_cdr(case: Case) -> None:
+    index, known = case.items[1]
+    forged = replace(known, amount=known.amount + 1)
+    salt = case.journal.openings[index]["settlement"].salt
+    case.journal.openings[index] = {"settlement": Opening(salt=salt, value=forged.to_bytes())}
+
+
+def a_cdr_is_left_out(case: Case) -> None:
+    case.items = case.items[1:]
+
+
+def restate(case: Case, **changes: object) -> None:
+    """Let the hub itself issue a statement that says something else."""
+    case.statement = replace(case.statement, **changes)  # type: ignore[arg-type]
+    case.document = statement_bytes(case.statement)
+    publish(case)
+
+
+def wrong_totals(case: Case) -> None:
+    restate(case, totals=replace(case.statement.totals, payable=1))
+
+
+def wrong_lines(case: Case) -> None:
+    line = case.statement.lines[0]
+    other = replace(line, key=replace(line.key, country="AT"))
+    restate(case, lines=(other, *case.statement.lines[1:]))
+
+
+def a_cdr_stands_twice(case: Case) -> None:
+    index = case.items[0][0] + 1
+    twin = settle([item(1), item(1)], before=index - 1, between=0)
+    case.journal, case.items, case.statement = twin.journal, twin.items, twin.statement
+    case.document, case.issued = twin.document, twin.issued
+
+
+def roots_that_never_were(case: Case) -> None:
+    terms = replace(case.statement.terms, before=TreeHead(size=5, root=bytes(32)))
+    restate(case, terms=terms)
+
+
+def an_earlier_tree_that_is_not_empty(case: Case) -> None:
+    terms = case.statement.terms
+    forged = replace(terms, period=replace(terms.period, first_index=0), before=TreeHead(size=0, root=bytes(32)))
+    restate(case, terms=forged)
+
+
+def a_cdr_of_an_earlier_period(case: Case) -> None:
+    terms = case.statement.terms
+    late = case.items[1][0]
+    moved = replace(terms, period=replace(terms.period, first_index=late), before=case.journal.head(late))
+    restate(case, terms=moved)
+
+
+def acknowledged_by_a_stranger(case: Case) -> None:
+    case.acknowledge(MALLORY)
+
+
+def acknowledged_for_a_stranger(case: Case) -> None:
+    case.acknowledge(PARTNER, party=replace(CPO, party_id="XYZ"))
+
+
+def acknowledged_by_the_wrong_side(case: Case) -> None:
+    case.acknowledge(PARTNER, party=CPO)
+
+
+def another_statement_acknowledged(case: Case) -> None:
+    case.acknowledge(PARTNER, statement="ab" * 32)
+
+
+def no_acknowledgement(case: Case) -> None:
+    case.acknowledgements = (b"{}",)
+
+
+ATTACKS: list[tuple[Callable[[Case], None], Failure]] = [
+    (other_root_signs, Failure.KEYRING_UNTRUSTED),
+    (other_key_signs, Failure.SIGNATURE_INVALID),
+    (other_key_signs_checkpoint, Failure.CHECKPOINT_INVALID),
+    (other_hub, Failure.CHECKPOINT_INVALID),
+    (key_ends_too_early, Failure.KEY_NOT_VALID),
+    (key_revoked_before_issue, Failure.KEY_NOT_VALID),
+    (checkpoint_by_a_revoked_key, Failure.KEY_NOT_VALID),
+    (another_statement_was_issued, Failure.LEAF_MISMATCH),
+    (issue_entry_of_another_kind, Failure.LEAF_MISMATCH),
+    (cut_off_of_another_period, Failure.LEAF_MISMATCH),
+    (a_leaf_opens_to_another_cdr, Failure.LEAF_MISMATCH),
+    (a_cdr_is_left_out, Failure.CDRS_DIFFER),
+    (wrong_lines, Failure.CDRS_DIFFER),
+    (a_cdr_stands_twice, Failure.CDRS_DIFFER),
+    (wrong_totals, Failure.TOTALS_WRONG),
+    (roots_that_never_were, Failure.TREE_INCONSISTENT),
+    (an_earlier_tree_that_is_not_empty, Failure.TREE_INCONSISTENT),
+    (a_cdr_of_an_earlier_period, Failure.OUTSIDE_PERIOD),
+    (acknowledged_by_a_stranger, Failure.ACKNOWLEDGEMENT_INVALID),
+    (acknowledged_for_a_stranger, Failure.ACKNOWLEDGEMENT_INVALID),
+    (acknowledged_by_the_wrong_side, Failure.ACKNOWLEDGEMENT_INVALID),
+    (another_statement_acknowledged, Failure.ACKNOWLEDGEMENT_INVALID),
+    (no_acknowledgement, Failure.ACKNOWLEDGEMENT_INVALID),
+]
+
+
+@pytest.mark.parametrize(("attack", "failure"), ATTACKS, ids=[attack.__name__ for attack, _ in ATTACKS])
+def test_every_attack_is_named_for_what_it_is(attack: Callable[[Case], None], failure: Failure) -> None:
+    case = settle()
+    attack(case)
+    assert outcome(case) is failure
+
+
+def test_acknowledgements_of_the_party_and_of_the_hub_count() -> None:
+    case = settle()
+    case.acknowledge(PARTNER)
+    case.acknowledge(KEY, party=CPO)
+    report = verify_bundle(case.bundle(), ROOTS)
+    assert report.exit_code == 0
+    assert report.checks[-1].detail == "DE-MSP ACCEPT, signed by the party; NL-CPO ACCEPT, attested by the hub"
+
+
+def test_an_old_statement_verifies_after_rotation_and_even_after_revocation() -> None:
+    case = settle()
+    case.checkpoint_signer = NEXT_KEY
+    later = case.issued + 1
+    for keyring in (
+        RING.rotated(NEXT, at=later),
+        RING.rotated(NEXT, at=later).revoked(KEY.name, at=later),
+    ):
+        case.keyring = keyring
+        assert outcome(case) is None
+
+
+def test_a_newer_keyring_brings_the_revocation_to_an_old_bundle() -> None:
+    revoked = RING.revoked(KEY.name, at=1)
+    report = verify_bundle(PLAIN, ROOTS, newer_keyring=sign_keyring(revoked, [ROOT]))
+    assert report.failure is Failure.KEY_NOT_VALID
+    older = replace(RING, version=0, keys=())
+    assert verify_bundle(PLAIN, ROOTS, newer_keyring=sign_keyring(older, [ROOT])).exit_code == 0
+    for wrong in (b"", sign_keyring(replace(RING, hub="other"), [ROOT])):
+        assert verify_bundle(PLAIN, ROOTS, newer_keyring=wrong).failure is Failure.KEYRING_UNTRUSTED
+
+
+def rewritten(**files: bytes) -> bytes:
+    parts, renderings = read_bundle(PLAIN)
+    changes = {name: content for name, content in files.items() if name in {"statement", "checkpoint", "keyring"}}
+    shown = {name: files.get(name.replace(".", "_"), content) for name, content in renderings.items()}
+    return write_bundle(replace(parts, **changes), shown)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("files", "failure"),
+    [
+        ({"statement": b"{}"}, Failure.STATEMENT_MALFORMED),
+        ({"checkpoint": b"{}"}, Failure.CHECKPOINT_INVALID),
+        ({"keyring": b"{}"}, Failure.KEYRING_UNTRUSTED),
+        ({"statement_csv": b""}, Failure.RENDERING_DIFFERS),
+        ({"cdrs_csv": b""}, Failure.RENDERING_DIFFERS),
+        ({"statement_html": b"<p>You owe us more"}, Failure.RENDERING_DIFFERS),
+    ],
+)
+def test_every_file_of_a_bundle_is_checked(files: dict[str, bytes], failure: Failure) -> None:
+    assert verify_bundle(rewritten(**files), ROOTS).failure is failure
+
+
+def test_a_leaf_that_is_not_in_the_journal_proves_nothing() -> None:
+    parts, renderings = read_bundle(PLAIN)
+    first, *rest = parts.leaves
+    foreign = replace(first, preimage=settle([item(9)]).parts().leaves[0].preimage)
+    forged_issue = replace(parts.proofs, issued=replace(parts.proofs.issued, preimage=foreign.preimage))
+    cut_proof = replace(parts.proofs, leaves=parts.proofs.leaves[:-1])
+    for changed in (
+        replace(parts, leaves=(foreign, *rest)),
+        replace(parts, leaves=()),
+        replace(parts, proofs=forged_issue),
+        replace(parts, proofs=cut_proof),
+    ):
+        assert verify_bundle(write_bundle(changed, renderings), ROOTS).failure is Failure.NOT_IN_JOURNAL
+
+
+def test_a_leaf_shows_its_settlement_and_is_a_leaf() -> None:
+    parts, renderings = read_bundle(PLAIN)
+    hidden = replace(parts.leaves[0], openings={})
+    changed = replace(parts, leaves=(hidden, *parts.leaves[1:]))
+    assert verify_bundle(write_bundle(changed, renderings), ROOTS).failure is Failure.LEAF_MISMATCH
+
+
+def test_a_statement_issued_before_its_period_ended_proves_nothing() -> None:
+    case = settle([], issue=False)
+    terms = case.statement.terms
+    publish(case, after=0)
+    early = case.issued
+    end = case.journal.append(EntryKind.CUT_OFF, {"period": terms.period.name.encode()}) + 1
+    period = replace(terms.period, end_index=end)
+    case.statement = replace(case.statement, terms=replace(terms, period=period, after=case.journal.head(end)))
+    # The hub would have to know the digest before the tree: forge the entry and the tree that holds it.
+    case.document = statement_bytes(case.statement)
+    forged = case.parts()
+    issued = replace(forged.proofs.issued, index=early)
+    report = verify_bundle(
+        write_bundle(replace(forged, proofs=replace(forged.proofs, issued=issued)), case.renderings()), ROOTS
+    )
+    assert report.failure is Failure.LEAF_MISMATCH
+
+
+def test_what_rests_on_a_failure_is_skipped_and_the_rest_still_checked() -> None:
+    report = verify_bundle(rewritten(keyring=b"{}"), ROOTS)
+    found = {check.name: check.outcome for check in report.checks}
+    assert (found["signature"], found["issued"]) == (Outcome.SKIPPED, Outcome.SKIPPED)
+    assert (found["totals"], found["cdrs"]) == (Outcome.PASSED, Outcome.PASSED)
+
+
+def zipped(change: Callable[[zipfile.ZipFile], None]) -> bytes:
+    written = BytesIO(PLAIN)
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(written, "a") as archive:
+        change(archive)
+    return written.getvalue()
+
+
+def without(name: str) -> bytes:
+    written = BytesIO()
+    with zipfile.ZipFile(BytesIO(PLAIN)) as old, zipfile.ZipFile(written, "w") as new:
+        for entry in old.infolist():
+            if entry.filename != name:
+                new.writestr(entry, old.read(entry))
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        PLAIN[:-1],
+        PLAIN + b"x",
+        b"x" + PLAIN,
+        zipped(lambda archive: archive.writestr("more.txt", "x")),
+        zipped(lambda archive: archive.writestr("statement.csv", "x")),
+        zipped(lambda archive: archive.writestr("zeros", bytes(10**6), zipfile.ZIP_DEFLATED)),
+        without("proofs.json"),
+        without("statement.html"),
+    ],
+)
+def test_what_is_no_bundle_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedBundle):
+        read_bundle(data)
+
+
+def test_a_bundle_takes_a_bounded_number_of_acknowledgements() -> None:
+    parts, renderings = read_bundle(PLAIN)
+    with pytest.raises(ValueError, match="99"):
+        write_bundle(replace(parts, acknowledgements=(b"{}",) * 100), renderings)
+
+
+def test_the_page_escapes_what_partners_chose_and_shows_the_digest() -> None:
+    case = settle()
+    hostile = replace(case.statement.terms, agreement="agreements/<script>alert(1)</script>")
+    lines = case.statement.lines
+    case.statement = replace(case.statement, terms=hostile, lines=lines)
+    page = case.renderings()["statement.html"].decode()
+    assert "<script>" not in page
+    report = verify_bundle(PLAIN, ROOTS)
+    assert report.summary is not None
+    assert report.summary.digest in read_bundle(PLAIN)[1]["statement.html"].decode()
+
+
+def test_no_spreadsheet_takes_a_cdr_id_for_a_formula() -> None:
+    case = settle([item(1, cdr="=HYPERLINK(1)")])
+    assert b",'=HYPERLINK(1)," in case.renderings()["cdrs.csv"]
+    assert outcome(case) is None
+
+
+app = typer.Typer()
+app.command()(verify)
+
+
+def run(tmp_path: Path, data: bytes, *options: str, trust: str | None = None) -> tuple[int, str]:
+    (tmp_path / "bundle.zip").write_bytes(data)
+    (tmp_path / "roots.txt").write_text(ROOTS.to_text() if trust is None else trust)
+    result = CliRunner().invoke(app, [str(tmp_path / "bundle.zip"), "--trust", str(tmp_path / "roots.txt"), *options])
+    return result.exit_code, result.stdout
+
+
+def test_the_command_says_who_owes_what(tmp_path: Path) -> None:
+    code, text = run(tmp_path, PLAIN)
+    assert code == 0
+    assert "VERIFIED: DE-MSP owes NL-CPO 23.43 EUR for 4 CDRs" in text
+
+
+def test_the_command_prints_json_for_machines(tmp_path: Path) -> None:
+    code, text = run(tmp_path, PLAIN, "--json")
+    document = json.loads(text)
+    assert (code, document["verified"], document["failure"]) == (0, True, None)
+    assert document["statement"]["payable"] == "23.43"
+    code, text = run(tmp_path, PLAIN[:-1], "--json")
+    document = json.loads(text)
+    assert (code, document["verified"], document["failure"]) == (12, False, "BUNDLE_MALFORMED")
+
+
+def test_the_command_names_the_failure(tmp_path: Path) -> None:
+    changed = bytearray(PLAIN)
+    changed[Random(1).randrange(len(changed))] ^= 1
+    code, text = run(tmp_path, bytes(changed))
+    assert code == Failure.BUNDLE_MALFORMED
+    assert "NOT VERIFIED: BUNDLE_MALFORMED (exit code 12)" in text
+
+
+def test_the_command_wants_readable_files(tmp_path: Path) -> None:
+    assert run(tmp_path, PLAIN, trust="nothing")[0] == Failure.ROOTS_UNUSABLE
+    assert run(tmp_path, PLAIN, "--keyring", str(tmp_path / "none"))[0] == Failure.UNREADABLE
+    newer = tmp_path / "keyring"
+    newer.write_bytes(sign_keyring(RING.revoked(KEY.name, at=0), [ROOT]))
+    assert run(tmp_path, PLAIN, "--keyring", str(newer))[0] == Failure.KEY_NOT_VALID
+
+
+def test_no_exit_code_is_used_twice_or_taken_by_the_shell() -> None:
+    assert [int(failure) for failure in Failure] == list(range(10, 26))
+    assert {failure for _, failure in ATTACKS} | {
+        Failure.UNREADABLE,
+        Failure.ROOTS_UNUSABLE,
+        Failure.BUNDLE_MALFORMED,
+        Failure.STATEMENT_MALFORMED,
+        Failure.NOT_IN_JOURNAL,
+        Failure.RENDERING_DIFFERS,
+    } == set(Failure)
+
+
+def test_a_root_of_nothing_is_the_empty_tree() -> None:
+    assert settle(before=0).statement.terms.before == TreeHead(size=0, root=EMPTY_ROOT)
