@@ -1,0 +1,109 @@
+"""The root command: which groups there are, where each lives, and what becomes of their errors."""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from hub.cli.failures import Exit, Failure, of_exception, report
+
+#: Command or group -> the module that holds its `app`; in the order `--help` lists them.
+_MODULES: Mapping[str, str] = {
+    "serve": "hub.cli.serve",
+    "demo": "hub.cli.demo",
+    "verify": "hub.cli.verify",
+    "rate": "hub.cli.rate",
+    "lint": "hub.cli.lint",
+    "partner": "hub.cli.partners",
+    "agreement": "hub.cli.agreements",
+    "period": "hub.cli.periods",
+    "statement": "hub.cli.statements",
+    "keys": "hub.cli.keys",
+    "import": "hub.cli.imports",
+    "db": "hub.cli.db",
+    "doctor": "hub.cli.doctor",
+}
+
+
+def names() -> list[str]:
+    """Return the commands there are."""
+    return [name for name, module in _MODULES.items() if importlib.util.find_spec(module)]
+
+
+class _LazyGroup(TyperGroup):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        return names()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        module = _MODULES.get(cmd_name)
+        if module is None or not importlib.util.find_spec(module):
+            return None
+        command = get_command(importlib.import_module(module).app)
+        command.name = cmd_name
+        return command
+
+
+root = typer.Typer(
+    name="roamhub",
+    cls=_LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"roamhub {version('roamhub')}")
+        raise typer.Exit
+
+
+@root.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """The hub between electric-vehicle charging networks.
+
+    `roamhub serve` runs a hub; the other commands call it as its operator, with the certificate that `serve` left in
+    the data directory, or as a partner (`--as DIR`). verify, rate and lint work offline.
+
+    Settings come from a TOML file (--config, or ROAMHUB_CONFIG) and from ROAMHUB_* variables; none are needed.
+    Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 refused by the hub, 4 hub not reached, 5 not permitted.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    command = get_command(root)
+    try:
+        code = command.main(list(arguments), prog_name="roamhub", standalone_mode=False)
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001 - the one place where errors become lines
+        return _end(error, as_json="--json" in arguments)
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _end(error: Exception, *, as_json: bool) -> int:
+    show = getattr(error, "show", None)  # what Typer's own errors about usage have
+    if show is not None and not as_json:
+        show()
+        return Exit.UNUSABLE
+    usage = Failure(getattr(error, "message", ""), reason="USAGE") if show else None
+    failure = usage or of_exception(error)
+    report(failure, as_json=as_json)
+    return failure.code

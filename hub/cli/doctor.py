@@ -1,0 +1,244 @@
+"""`roamhub doctor`: is this machine fit to run the hub, and is the hub that runs here well?
+
+It reads; it changes nothing, and it works whether the hub runs or not.
+"""
+
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from hub.cli.failures import Exit, of_exception
+from hub.cli.options import ConfigFile, Json, commands, load_config
+from hub.cli.output import print_json
+
+if TYPE_CHECKING:
+    from hub.config import Config
+
+app = commands(group=False)
+
+_FREE_BYTES_MIN = 1024**3
+_WARN_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    verdict: Literal["ok", "warning", "failed"]
+    message: str
+
+
+Check = Callable[["Config"], Iterator[Finding]]
+
+
+@app.command()
+def doctor(
+    config: ConfigFile = None,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Print every setting, documented, and do no more.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Check settings, data directory, certificates, database, clock, and whether the hub answers.
+
+    Exit code 1: something has failed. Warnings alone leave it at 0.
+    """
+    if settings:
+        print(settings_document(), end="")
+        return
+    findings = list(_examine(config))
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.verdict:<8} {finding.check:<12} {finding.message}")
+    if any(finding.verdict == "failed" for finding in findings):
+        raise typer.Exit(Exit.NO)
+
+
+def _examine(config_file: Path | None) -> Iterator[Finding]:
+    try:
+        config = load_config(config_file)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        yield _failed("settings", of_exception(error).message)
+        return
+    yield _ok("settings", str(config_file) if config_file else "defaults and environment")
+    checks: tuple[tuple[str, Check], ...] = (
+        ("data", _data_directory),
+        ("certificate", _certificates),
+        ("database", _database),
+        ("clock", _clock),
+        ("hub", _running_hub),
+    )
+    for name, check in checks:
+        try:
+            yield from check(config)
+        except Exception as error:  # noqa: BLE001
+            yield _failed(name, of_exception(error).message)
+
+
+def _data_directory(config: "Config") -> Iterator[Finding]:
+    folder = config.data_dir
+    if not folder.exists():
+        yield _warning("data", f"{folder} does not exist; `roamhub serve` makes it")
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        yield _warning("data", f"{folder} has mode {mode:04o}; others may list it")
+    for path in sorted(folder.glob("*")):
+        if path.suffix in {".key", ".pem"} and path.name != "ca.pem" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield _failed("data", f"{path} holds a key and may be read by others: make it mode 0600")
+    free = shutil.disk_usage(folder).free
+    if free < _FREE_BYTES_MIN:
+        yield _warning("data", f"only {free // 1024**2} MiB are free at {folder}")
+    yield _ok("data", f"{folder}, {free // 1024**3} GiB free")
+
+
+def _certificates(config: "Config") -> Iterator[Finding]:
+    from cryptography import x509
+
+    now = datetime.now(UTC)
+    for name in ("ca.pem", "server.pem", "operator.pem", "dial.pem"):
+        path = config.data_dir / name
+        if not path.exists():
+            yield _warning("certificate", f"{name} is not there yet; `roamhub serve` makes it")
+            continue
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if now < start:
+            yield _failed("certificate", f"{name} begins {start:%Y-%m-%d %H:%M}: this clock is behind")
+        elif now >= end:
+            yield _failed("certificate", f"{name} has expired on {end:%Y-%m-%d}")
+        elif end - now < _WARN_BEFORE:
+            yield _warning("certificate", f"{name} expires on {end:%Y-%m-%d}; the next start of the hub renews it")
+        else:
+            yield _ok("certificate", f"{name} is good until {end:%Y-%m-%d}")
+
+
+def _database(config: "Config") -> Iterator[Finding]:
+    from sqlalchemy import make_url, text
+
+    from hub.store import schema
+    from hub.store.database import open_engine
+
+    url = make_url(config.database())
+    shown = url.render_as_string(hide_password=True)
+    sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and not (url.database and Path(url.database).exists()):
+        yield _warning("database", f"{shown} does not exist; `roamhub serve` makes it")
+        return
+    engine = open_engine(url, read_only=True)
+    try:
+        current, newest = schema.current_revision(engine), schema.newest_revision()
+        if sqlite:
+            with engine.connect() as connection:
+                verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+            if verdict != "ok":
+                yield _failed("database", f"{shown} is damaged: {verdict}")
+    finally:
+        engine.dispose()
+    if current == newest:
+        yield _ok("database", f"{shown}, schema {current}")
+    else:
+        yield _warning("database", f"{shown} is at schema {current or 'none'}, this release needs {newest}: db upgrade")
+
+
+def _clock(config: "Config") -> Iterator[Finding]:
+    """Compare the clock with what the hub has recorded: time never runs backwards in the journal."""
+    from importlib.metadata import version
+
+    now = datetime.now(UTC)
+    newest = _newest_record(config)
+    if newest is not None and newest > now + timedelta(seconds=config.clock_skew_seconds):
+        yield _failed("clock", f"it is {now:%Y-%m-%d %H:%M:%S}, but the journal ends at {newest:%Y-%m-%d %H:%M:%S}")
+    yield _ok("clock", f"{now:%Y-%m-%dT%H:%M:%SZ}, time zones of tzdata {version('tzdata')}")
+
+
+def _newest_record(config: "Config") -> datetime | None:
+    from sqlalchemy import make_url, text
+
+    from hub.store.database import open_engine
+
+    url = make_url(config.database())
+    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
+        return None
+    engine = open_engine(url, read_only=True)
+    try:
+        with engine.connect() as connection:
+            latest = connection.execute(text("SELECT max(recorded_time) FROM journal_head")).scalar()
+    finally:
+        engine.dispose()
+    return datetime.fromtimestamp(latest / 1e6, UTC) if latest else None
+
+
+def _running_hub(config: "Config") -> Iterator[Finding]:
+    """Ask the hub that should listen here for its health."""
+    import grpc
+    from grpc_health.v1 import health_pb2
+
+    from adapters.partner.channel import tls
+    from hub.cli.options import operator_credentials
+
+    if not (config.data_dir / "operator.pem").exists():
+        yield _warning("hub", "has never run here")
+        return
+    credentials = operator_credentials(config)
+    with grpc.secure_channel(credentials.hub, tls(credentials)) as channel:
+        try:
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                health_pb2.HealthCheckRequest.SerializeToString,
+                health_pb2.HealthCheckResponse.FromString,
+            )
+            answer = check(health_pb2.HealthCheckRequest(), timeout=3)
+        except grpc.RpcError as error:
+            code = error.code()
+            if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+                yield _warning("hub", f"nothing answers at {credentials.hub}")
+                return
+            yield _failed("hub", f"{credentials.hub} answers {code.name}: {error.details()}")
+            return
+    serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+    yield (_ok if serving else _warning)("hub", f"{credentials.hub} is {'serving' if serving else 'not serving'}")
+
+
+def _ok(check: str, message: str) -> Finding:
+    return Finding(check=check, verdict="ok", message=message)
+
+
+def _warning(check: str, message: str) -> Finding:
+    return Finding(check=check, verdict="warning", message=message)
+
+
+def _failed(check: str, message: str) -> Finding:
+    return Finding(check=check, verdict="failed", message=message)
+
+
+def settings_document() -> str:
+    """Return docs/configuration.md: every setting with its default and what it does."""
+    from hub.config import Config
+
+    lines = [
+        "# Configuration",
+        "",
+        "`roamhub serve` works with no settings at all. Settings come from a TOML file, named by `--config` or",
+        "`ROAMHUB_CONFIG`, and from environment variables, which win: the variable of `listen` is `ROAMHUB_LISTEN`. An",
+        "unknown name in either is an error, and all are checked before anything starts. Secrets are paths to files.",
+        "",
+        "This page is printed by `roamhub doctor --settings`.",
+        "",
+        "| Setting | Default | What it does |",
+        "|---|---|---|",
+    ]
+    for each in fields(Config):
+        default = str(each.default)
+        shown = f"`{default}`" if default else "empty"
+        lines.append(f"| `{each.name}` | {shown} | {each.metadata['about']} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,93 @@
+"""The command line: what it says about itself, and how it fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.cli.app import names, run
+from hub.cli.doctor import settings_document
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ROAMHUB_DATA", "ROAMHUB_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("command", names())
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert f"Usage: roamhub {command}" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from hub.cli.app import run; run(['--help']); "
+        "heavy = {'grpc', 'sqlalchemy', 'google.protobuf', 'cryptography', 'rich', 'alembic'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_an_operator_certificate_one_line_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["partner", "list"]) == 5
+    error = capsys.readouterr().err
+    assert error.startswith("roamhub: NO_OPERATOR_CERTIFICATE: roamhub-data/operator.pem is missing")
+    assert error.count("\n") == 1
+
+
+def test_json_errors_are_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["partner", "list", "--json"]) == 5
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert (error["reason"], error["exit_code"]) == ("NO_OPERATOR_CERTIFICATE", 5)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["partner", "nonsense"], ["partner", "list", "--nonsense"]])
+def test_wrong_usage_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    assert run([*arguments, "--json"]) == 2
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["error"]["reason"] == "USAGE"
+
+
+def test_an_unknown_setting_is_exit_2_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "hub.toml"
+    config.write_text("lissten = '127.0.0.1:1'\n")
+    assert run(["serve", "--config", str(config)]) == 2
+    assert "lissten: there is no such setting" in capsys.readouterr().err
+    assert run(["doctor", "--config", str(config)]) == 1
+    assert "lissten" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--config", "nowhere.toml"]) == 2
+    assert capsys.readouterr().err == "roamhub: UNUSABLE: nowhere.toml: No such file or directory\n"
+
+
+def test_the_database_is_upgraded_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["db", "upgrade"]) == 0
+    assert run(["db", "upgrade"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("upgraded: empty -> ")
+    assert second.startswith("up to date: ")
+
+
+def test_the_doctor_fails_on_a_key_that_others_may_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "roamhub-data"
+    folder.mkdir()
+    (folder / "ca.key").write_text("")
+    (folder / "ca.key").chmod(0o644)
+    assert run(["doctor", "--json"]) == 1
+    failed = [each for each in json.loads(capsys.readouterr().out) if each["verdict"] == "failed"]
+    assert [each["check"] for each in failed] == ["data"]
+    assert "ca.key" in failed[0]["message"]
+
+
+def test_the_configuration_page_is_what_the_doctor_prints() -> None:
+    assert (ROOT / "docs/configuration.md").read_text() == settings_document()
