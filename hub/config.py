@@ -34,6 +34,10 @@ class Config:
     server_names: str = _setting(
         "localhost,127.0.0.1", "Names and addresses partners dial, comma-separated: the server certificate's SANs."
     )
+    public_endpoint: str = _setting("", "host:port that partners dial; empty: the first server name and listen's port.")
+    public_register_endpoint: str = _setting(
+        "", "host:port that partners register at; empty: the first server name and register_listen's port."
+    )
     log_format: str = _setting("console", "console or json.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     message_bytes_max: int = _setting(4 * 1024 * 1024, "Largest message accepted, in bytes.")
@@ -110,6 +114,8 @@ def _check(config: Config) -> None:
         raise ConfigError("log_format: console or json")
     if config.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ConfigError("log_level: DEBUG, INFO, WARNING or ERROR")
+    if not any(name.strip() for name in config.server_names.split(",")):
+        raise ConfigError("server_names: name at least one")
     for name in ("listen", "register_listen", "metrics_listen"):
         address = getattr(config, name)
         if (address or name != "metrics_listen") and not address.rpartition(":")[2].isdigit():

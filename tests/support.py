@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from sqlalchemy import Engine
 
+from hub.app.trust.registration import renew
 from hub.domain.agreements import Agreement, AgreementState, Terms
 from hub.domain.clock import uuid7
 from hub.domain.ids import PartyId
@@ -128,7 +129,7 @@ async def add_partner(
         )
         await hub.committer.run(lambda uow, party=party: uow.parties.save(party))  # type: ignore[misc]
     key_pem, csr_pem = make_csr()
-    issued = hub.ca.issue_platform(csr_pem, platform, hub.clock())
+    issued = await hub.committer.run(lambda uow: renew(uow, platform=platform, csr_pem=csr_pem, certifier=hub.ca))
     channel = open_channel(hub.port, hub.ca.ca_pem, key_pem, issued.chain_pem)
     return Partner(platform, ids, key_pem, issued.chain_pem, issued.serial, channel)
 

@@ -19,7 +19,7 @@ from hub.domain.agreements import (
     refusal_without_agreement,
 )
 from hub.domain.ids import PartyId
-from hub.domain.parties import Party, Role
+from hub.domain.parties import Party, PartyState, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Directory:
         version: Counts the changes; equal versions mean equal content.
         parties: Every party by id.
         by_number: Every party by the number that stands for it in large tables.
-        by_platform: For each platform the parties it operates, with their roles.
+        by_platform: For each platform the active parties it operates, with their roles: in whose name it may call.
         agreements: By (CPO, eMSP) the version that is ACTIVE. Its validity may have ended a moment ago:
             ask `active_agreement`, which looks at the clock.
         upcoming: By (CPO, eMSP) the version that both have accepted and that waits for its start.
@@ -64,7 +64,8 @@ class Directory:
         everyone = {party.id: party for party in parties}
         by_platform: dict[str, dict[PartyId, frozenset[Role]]] = {}
         for party in everyone.values():
-            by_platform.setdefault(party.platform, {})[party.id] = party.roles
+            if party.state is PartyState.ACTIVE:
+                by_platform.setdefault(party.platform, {})[party.id] = party.roles
         every = sorted(agreements, key=telling)
         active = {a.pair: a for a in every if a.state is AgreementState.ACTIVE}
         return cls(
@@ -82,6 +83,8 @@ class Directory:
 
     def active_agreement(self, cpo: PartyId, emsp: PartyId, now: datetime) -> Agreement | None:
         """Return the version under which the two roam at that instant, or None."""
+        if self._suspended(cpo, emsp):
+            return None
         pair = cpo, emsp
         coming = self.upcoming.get(pair)
         if coming is not None and coming.in_force(now):
@@ -105,8 +108,14 @@ class Directory:
 
     def why_not(self, cpo: PartyId, emsp: PartyId, service: Service, now: datetime) -> Refusal | None:
         """Return which agreement and clause forbids the service between the two at that instant, or None."""
+        if self._suspended(cpo, emsp):
+            return Refusal(reason="PARTY_SUSPENDED", message="the operator has suspended one of the two parties")
         standing = self.active_agreement(cpo, emsp, now) or self.standing.get((cpo, emsp))
         return refusal_without_agreement() if standing is None else refusal(standing, service, now)
+
+    def _suspended(self, *parties: PartyId) -> bool:
+        found = (self.parties.get(party) for party in parties)
+        return any(party is not None and party.state is PartyState.SUSPENDED for party in found)
 
     def partners_of(self, platform: str) -> frozenset[PartyId]:
         """Return the parties whose objects the platform may see: its own, and those with an ACTIVE agreement."""

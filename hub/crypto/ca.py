@@ -27,6 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hub.app.ports.trust import HUB_URI, OPERATOR_URI, PLATFORM_URI, Certifier, Issued, platform_host
 from hub.crypto.files import private_folder, read_secret, replace_secret, write_secret
 from hub.domain.errors import invalid
+from hub.domain.trust import CertificateRecord
 
 _BACKDATED = timedelta(hours=1)
 _CA_LIFE = timedelta(days=3650)
@@ -170,6 +171,20 @@ def operator_pair(ca: CertificateAuthority, folder: Path, now: datetime) -> KeyP
 def dial_pair(ca: CertificateAuthority, folder: Path, now: datetime) -> KeyPair:
     """Return the pair that the hub shows to the partners it dials, as kept in `dial.pem`."""
     return _own_pair(ca, folder / "dial.pem", [_uri(HUB_URI)], ExtendedKeyUsageOID.CLIENT_AUTH, now)
+
+
+def operator_record(pair: KeyPair) -> CertificateRecord:
+    """Return what is kept on record of the operator's certificate, so that it too can be listed and revoked."""
+    certificate = x509.load_pem_x509_certificate(pair.chain_pem)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return CertificateRecord(
+        serial=f"{certificate.serial_number:x}",
+        subject=names.get_values_for_type(x509.UniformResourceIdentifier)[0],
+        created=certificate.not_valid_before_utc + _BACKDATED,
+        expires=certificate.not_valid_after_utc,
+        renew=certificate.not_valid_after_utc - _RENEWED_BEFORE,
+        chain_pem=pair.chain_pem,
+    )
 
 
 def _own_pair(

@@ -1,5 +1,6 @@
 """Platforms and parties: who runs the software that calls, and in whose name it speaks."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,6 +37,15 @@ class Presence(StrEnum):
     OFFLINE = "OFFLINE"
     PLANNED = "PLANNED"
     SUSPENDED = "SUSPENDED"
+
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+def is_endpoint(text: str) -> bool:
+    """Say whether the text is `host:port` with a name, an IPv4 or a bracketed IPv6 address, and a port from 1 on."""
+    host, _, port = text.rpartition(":")
+    return bool(_HOST.fullmatch(host)) and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

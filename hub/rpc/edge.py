@@ -95,6 +95,7 @@ class _Door:
         self._path = path
         self._serve = serve
         self._check = policy.checker(rule)
+        self._check_caller = policy.opener(rule)
         self._anonymous = rule is not None and rule.anonymous
 
     async def unary(self, request: Message, context: Context) -> Any:  # noqa: ANN401
@@ -115,6 +116,7 @@ class _Door:
         call = None
         try:
             call = self._open(context)
+            self._check_caller(call.caller)
             response = await self._serve(self._each(requests, call), call)
         except BaseException as error:
             await self._fail(call, context, error, started)
@@ -140,6 +142,7 @@ class _Door:
         call = None
         try:
             call = self._open(context)
+            self._check_caller(call.caller)
             async for response in self._serve(self._each(requests, call), call):
                 yield response
         except BaseException as error:

@@ -6,7 +6,7 @@ a message with `country_code` and `party_id` that must be a party of the caller'
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.domain.errors import Denied
@@ -23,7 +23,8 @@ class Rule:
         owner: Path in the request to the owning party; "" is the request itself, None that there is none to check.
         operator: The hub's operator may call, and nobody else.
         anonymous: Callers without a certificate may call, and this is the only thing they may.
-        unregistered: A platform that operates no party yet may call.
+        unregistered: Any platform may call, also one that operates no active party.
+        also_operator: The hub's operator may call as well.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -31,6 +32,7 @@ class Rule:
     operator: bool = False
     anonymous: bool = False
     unregistered: bool = False
+    also_operator: bool = False
 
 
 CPO = frozenset({Role.CPO})
@@ -41,6 +43,20 @@ OPERATOR = Rule(operator=True)
 
 #: Method path -> rule. In batches each item is checked by its servicer (`require_party`) and refused for itself.
 TABLE: Mapping[str, Rule] = {
+    "/roamhub.v1.RegistrationService/Register": Rule(anonymous=True),
+    "/roamhub.v1.RegistrationService/RenewCertificate": Rule(unregistered=True),
+    "/roamhub.v1.PartyService/GetParty": Rule(unregistered=True, also_operator=True),
+    "/roamhub.v1.PartyService/ListParties": Rule(unregistered=True, also_operator=True),
+    "/roamhub.v1.PartyService/UpdateParty": Rule(owner="party"),
+    "/roamhub.v1.AdminService/CreateInvitation": OPERATOR,
+    "/roamhub.v1.AdminService/ListInvitations": OPERATOR,
+    "/roamhub.v1.AdminService/RevokeInvitation": OPERATOR,
+    "/roamhub.v1.AdminService/ListPlatforms": OPERATOR,
+    "/roamhub.v1.AdminService/RevokePlatform": OPERATOR,
+    "/roamhub.v1.AdminService/ListCertificates": OPERATOR,
+    "/roamhub.v1.AdminService/RevokeCertificate": OPERATOR,
+    "/roamhub.v1.AdminService/SuspendParty": OPERATOR,
+    "/roamhub.v1.AdminService/ResumeParty": OPERATOR,
     "/roamhub.v1.JournalService/Watch": PARTNER,
     "/roamhub.v1.SessionService/PutSession": Rule(roles=CPO, owner="session"),
     "/roamhub.v1.SessionService/AppendChargingPeriods": Rule(roles=CPO, owner="key"),
@@ -106,11 +122,24 @@ def denied() -> Denied:
 
 
 def checker(rule: Rule | None) -> Check:
-    """Return the check for one RPC; without a rule it refuses everybody."""
+    """Return the check of one request; without a rule it refuses everybody."""
     if rule is None:
         return _refuse
-    if rule.anonymous or rule.unregistered:
+    check = _checker(rule)
+    return _or_operator(check) if rule.also_operator else check
+
+
+def opener(rule: Rule | None) -> Callable[[Caller], None]:
+    """Return the check of a stream of requests before its first: all that does not depend on a request."""
+    check = checker(rule and replace(rule, owner=None))
+    return lambda caller: check(caller, None)
+
+
+def _checker(rule: Rule) -> Check:
+    if rule.anonymous:
         return _accept
+    if rule.unregistered:
+        return _platform_only
     if rule.operator:
         return _operator_only
     if rule.owner is None:
@@ -126,9 +155,22 @@ def _accept(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
     return
 
 
+def _platform_only(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
+    if caller.operator:
+        raise denied()
+
+
 def _operator_only(caller: Caller, request: Any) -> None:  # noqa: ANN401, ARG001
     if not caller.operator:
         raise denied()
+
+
+def _or_operator(check: Check) -> Check:
+    def either(caller: Caller, request: Any) -> None:  # noqa: ANN401
+        if not caller.operator:
+            check(caller, request)
+
+    return either
 
 
 def _has_role(roles: frozenset[Role]) -> Check:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from hub.app.directory import Directory
 from hub.domain.ids import PartyId
@@ -12,11 +12,18 @@ from hub.store.agreements import current_agreements
 from hub.store.session import Session
 from hub.store.statements import Row, Statement, insert_into
 from hub.store.tables.parties import PartyRow
+from hub.store.trust import revoked_serials
 
 _ROW = PartyRow.__table__  # type: ignore[attr-defined]
+#: The columns after the key, in their order: an UPDATE takes its parameters in the order of the table.
+_CHANGING = [column for column in _ROW.c if not column.primary_key]
 _ALL = Statement(select(*_ROW.c).order_by(_ROW.c.number))
 _LAST = Statement(select(func.coalesce(func.max(_ROW.c.number), 0)))
-_DELETE = Statement(_ROW.delete().where(_ROW.c.number == bindparam("number_")))
+_REPLACE = Statement(
+    update(_ROW)
+    .where(_ROW.c.number == bindparam("number_"))
+    .values({column.name: bindparam(f"new_{column.name}") for column in _CHANGING})
+)
 
 
 def party_from_row(row: Row) -> Party:
@@ -51,7 +58,7 @@ def load_directory(connection: Connection, version: int) -> Directory:
     """Read the whole directory."""
     parties = [party_from_row(row) for row in _ALL.all(connection)]
     agreements = current_agreements(connection, {party.number: party for party in parties})
-    return Directory.of(version=version, parties=parties, agreements=agreements)
+    return Directory.of(version=version, parties=parties, agreements=agreements, revoked=revoked_serials(connection))
 
 
 class StoredParties:
@@ -71,7 +78,9 @@ class StoredParties:
         connection = self._session.connection
         if party.number == 0:
             party = replace(party, number=int(_LAST.all(connection)[0][0]) + 1)
-        _DELETE.run(connection, (party.number,))
-        insert_into(PartyRow).run(connection, party_to_row(party))
+        # No delete and insert: other rows refer to this one.
+        row = party_to_row(party)
+        if not _REPLACE.run(connection, (*row[1:], party.number)):
+            insert_into(PartyRow).run(connection, row)
         self._changed()
         return party

@@ -19,6 +19,7 @@ from hub.store.parties import StoredParties, load_directory
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
 from hub.store.tariffs import StoredTariffs
+from hub.store.trust import StoredCertificates, StoredInvitations
 
 #: Returns unpredictable bytes.
 Entropy = Callable[[int], bytes]
@@ -106,6 +107,16 @@ class SqlUnitOfWork:
     def tariffs(self) -> StoredTariffs:
         """Tariffs and their versions."""
         return StoredTariffs(self.session, lambda: self.directory)
+
+    @cached_property
+    def invitations(self) -> StoredInvitations:
+        """Invitations."""
+        return StoredInvitations(self.session, lambda: self.directory)
+
+    @cached_property
+    def certificates(self) -> StoredCertificates:
+        """Certificates."""
+        return StoredCertificates(self.session, self.directory_changed)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

@@ -1,8 +1,11 @@
-"""What trust needs from the rooms around it: a certifier, and what its certificates say."""
+"""What trust needs from the rooms around it: a certifier, what its certificates say, and storage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from hub.domain.trust import CertificateRecord, Invitation
 
 #: SAN URI of a partner's certificate is this and the platform's id; of an operator's, the other and a name.
 PLATFORM_URI = "roamhub://platform/"
@@ -54,4 +57,48 @@ class Certifier(Protocol):
         Raises:
             Invalid: It is no request, its signature is wrong, or its key is too weak or of a kind TLS peers refuse.
         """
+        ...
+
+
+class Invitations(Protocol):
+    """Stored invitations; their ids sort by the time they were made."""
+
+    def find(self, invitation_id: str) -> Invitation | None:
+        """Return the invitation, or None."""
+        ...
+
+    def find_by_code(self, code_hash: bytes) -> Invitation | None:
+        """Return the invitation whose code has this hash, whatever its state, or None."""
+        ...
+
+    def page(self, *, platform: str, before_id: str, limit: int) -> Sequence[Invitation]:
+        """Return invitations made before the one named, newest first; "" means all of either."""
+        ...
+
+    def save(self, invitation: Invitation) -> None:
+        """Insert an invitation, or replace what became of it."""
+        ...
+
+
+class Certificates(Protocol):
+    """Stored certificates; a change of what is revoked makes the directory be read anew."""
+
+    def find(self, serial: str) -> CertificateRecord | None:
+        """Return the certificate, or None."""
+        ...
+
+    def of_invitation(self, invitation_id: str) -> CertificateRecord | None:
+        """Return the certificate that was issued for an invitation, or None."""
+        ...
+
+    def unexpired(self, subjects: Sequence[str], now: datetime) -> Sequence[CertificateRecord]:
+        """Return the certificates of these subjects that have not expired, revoked or not, newest first."""
+        ...
+
+    def add(self, record: CertificateRecord) -> None:
+        """Insert a certificate."""
+        ...
+
+    def revoke(self, serials: Sequence[str], now: datetime) -> None:
+        """Mark certificates as revoked."""
         ...

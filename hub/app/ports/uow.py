@@ -11,6 +11,7 @@ from hub.app.ports.locations import Locations
 from hub.app.ports.parties import Parties
 from hub.app.ports.sessions import ChargingSessions
 from hub.app.ports.tariffs import Tariffs
+from hub.app.ports.trust import Certificates, Invitations
 from hub.domain.journal import Entry, Fact, Receipt, Stream
 
 
@@ -98,6 +99,16 @@ class UnitOfWork(Protocol):
     @property
     def tariffs(self) -> Tariffs:
         """Tariffs and their versions."""
+        ...
+
+    @property
+    def invitations(self) -> Invitations:
+        """Invitations to register."""
+        ...
+
+    @property
+    def certificates(self) -> Certificates:
+        """Certificates that the hub has issued."""
         ...
 
     def new_id(self) -> str:

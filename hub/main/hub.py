@@ -1,4 +1,4 @@
-"""The composition root: the only module that knows every other."""
+"""One hub process: its parts built whole from the configuration, started and stopped in order."""
 
 import logging
 import secrets
@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
-from roamhub.v1 import agreement_pb2, cdr_pb2, journal_pb2, session_pb2
 
+from hub.app.trust.registration import record_own
 from hub.config import Config
-from hub.crypto.ca import CertificateAuthority, KeyPair, dial_pair, operator_pair, server_pair
+from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, operator_record, server_pair
 from hub.crypto.files import private_folder
 from hub.domain.clock import Clock, uuid7
+from hub.domain.ids import PartyId
 from hub.domain.journal import Stream
 from hub.domain.parties import Caller
-from hub.rpc.agreements import AgreementServicer
-from hub.rpc.cdrs import CdrServicer
+from hub.main.server import credentials, make_server
+from hub.main.services import Service, registration, services
 from hub.rpc.edge import Edge
 from hub.rpc.identity import CertificateIdentity
-from hub.rpc.journal import JournalServicer
-from hub.rpc.sessions import SessionServicer
 from hub.rpc.tail import JournalTail
 from hub.store.committer import Committer, DirectoryHolder
 from hub.store.database import open_engine
@@ -29,8 +27,6 @@ from hub.store.schema import upgrade
 from hub.store.unit import Entropy
 
 _log = logging.getLogger(__name__)
-
-Service = tuple[ServiceDescriptor, object]
 
 
 def system_clock() -> datetime:
@@ -59,6 +55,7 @@ class Hub:
         self.ca = CertificateAuthority.open(config.data_dir, clock())
         self.operator = operator_pair(self.ca, config.data_dir, clock())
         self.dial_pair = dial_pair(self.ca, config.data_dir, clock())
+        self.server_names = [name.strip() for name in config.server_names.split(",") if name.strip()]
         self.directory = DirectoryHolder()
         self._engine = open_engine(config.database())
         self._read_engine = open_engine(config.database(), read_only=True)
@@ -82,43 +79,27 @@ class Hub:
         )
         self._servers: list[grpc.aio.Server] = []
 
-    def services(self) -> Sequence[Service]:
-        """Return every service that partners and operators call, with what answers it; one line each."""
-        committer, reads = self.committer, self.reads
-        return [
-            (
-                journal_pb2.DESCRIPTOR.services_by_name["JournalService"],
-                JournalServicer(reads=reads, tail=self.tail, directory=lambda: self.directory.current),
-            ),
-            (
-                session_pb2.DESCRIPTOR.services_by_name["SessionService"],
-                SessionServicer(committer=committer, reads=reads),
-            ),
-            (
-                cdr_pb2.DESCRIPTOR.services_by_name["CdrService"],
-                CdrServicer(committer=committer, reads=reads, tail=self.tail),
-            ),
-            (
-                agreement_pb2.DESCRIPTOR.services_by_name["AgreementService"],
-                AgreementServicer(
-                    committer=committer, reads=reads, directory=lambda: self.directory.current, clock=self.clock
-                ),
-            ),
-        ]
+    def reachable(self, party: PartyId) -> bool:  # noqa: ARG002 - no way to reach partners is wired yet
+        """Say whether a party holds a link or its endpoint answers."""
+        return False
 
-    def registration(self) -> Sequence[Service]:
-        """Return what may be called with no certificate."""
-        return []
+    def endpoint(self) -> str:
+        """Return where partners call, `host:port`."""
+        return self.config.public_endpoint or f"{self.server_names[0]}:{self.port}"
+
+    def register_endpoint(self) -> str:
+        """Return where partners register, `host:port`."""
+        return self.config.public_register_endpoint or f"{self.server_names[0]}:{self.register_port}"
 
     async def start(self) -> None:
         """Bring the database up to date and serve."""
         upgrade(self._engine)
         self.committer.start()
+        await self.committer.run(lambda uow: record_own(uow, operator_record(self.operator)))
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
-        names = [name.strip() for name in self.config.server_names.split(",") if name.strip()]
-        pair = server_pair(self.ca, self.config.data_dir, names, self.clock())
-        self.port = await self._serve(self.config.listen, self.services(), _credentials(pair, self.ca.ca_pem))
-        self.register_port = await self._serve(self.config.register_listen, self.registration(), _credentials(pair))
+        pair = server_pair(self.ca, self.config.data_dir, self.server_names, self.clock())
+        self.port = await self._serve(self.config.listen, services(self), credentials(pair, self.ca.ca_pem))
+        self.register_port = await self._serve(self.config.register_listen, registration(self), credentials(pair))
         _log.info("serving", extra={"port": self.port, "register_port": self.register_port})
 
     async def stop(self) -> None:
@@ -131,11 +112,9 @@ class Hub:
         self._engine.dispose()
         self._read_engine.dispose()
 
-    async def _serve(self, address: str, services: Sequence[Service], credentials: grpc.ServerCredentials) -> int:
-        server = grpc.aio.server(options=_options(self.config))
-        for descriptor, servicer in services:
-            server.add_generic_rpc_handlers((self.edge.handlers(descriptor, servicer),))
-        port = server.add_secure_port(address, credentials)
+    async def _serve(self, address: str, answered: Sequence[Service], tls: grpc.ServerCredentials) -> int:
+        server = make_server(self.config, self.edge, answered)
+        port = server.add_secure_port(address, tls)
         await server.start()
         self._servers.append(server)
         return port
@@ -145,15 +124,3 @@ class Hub:
 
     def _observe(self, method: str, code: str, seconds: float) -> None:
         """Count a call; replaced by the metrics."""
-
-
-def _credentials(pair: KeyPair, client_ca: bytes | None = None) -> grpc.ServerCredentials:
-    return grpc.ssl_server_credentials([(pair.key_pem, pair.chain_pem)], client_ca, client_ca is not None)
-
-
-def _options(config: Config) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_receive_message_length", config.message_bytes_max),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),
-    ]

@@ -1,0 +1,58 @@
+"""Every service the hub answers; each is one line here and its rows in `hub.rpc.policy`."""
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from google.protobuf.descriptor import ServiceDescriptor
+from roamhub.v1 import admin_pb2, agreement_pb2, cdr_pb2, journal_pb2, party_pb2, registration_pb2, session_pb2
+
+from hub.rpc.admin import AdminServicer
+from hub.rpc.agreements import AgreementServicer
+from hub.rpc.cdrs import CdrServicer
+from hub.rpc.journal import JournalServicer
+from hub.rpc.parties import PartyServicer
+from hub.rpc.registration import RegistrationServicer
+from hub.rpc.sessions import SessionServicer
+
+if TYPE_CHECKING:
+    from hub.main.hub import Hub
+
+Service = tuple[ServiceDescriptor, object]
+
+
+def services(hub: "Hub") -> list[Service]:
+    """Return what is answered on the mutual-TLS port."""
+    committer, reads, tail, directory = hub.committer, hub.reads, hub.tail, lambda: hub.directory.current
+    return [
+        *registration(hub),
+        _one(party_pb2, PartyServicer(committer=committer, directory=directory, reachable=hub.reachable)),
+        _one(
+            admin_pb2,
+            AdminServicer(
+                committer=committer,
+                reads=reads,
+                certifier=hub.ca,
+                register_endpoint=hub.register_endpoint,
+                reachable=hub.reachable,
+            ),
+        ),
+        _one(
+            agreement_pb2,
+            AgreementServicer(committer=committer, reads=reads, directory=directory, clock=hub.clock),
+        ),
+        _one(journal_pb2, JournalServicer(reads=reads, tail=tail, directory=directory)),
+        _one(session_pb2, SessionServicer(committer=committer, reads=reads)),
+        _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
+    ]
+
+
+def registration(hub: "Hub") -> list[Service]:
+    """Return what is answered on the port for those who have no certificate yet."""
+    servicer = RegistrationServicer(committer=hub.committer, certifier=hub.ca, endpoint=hub.endpoint)
+    return [_one(registration_pb2, servicer)]
+
+
+def _one(contract: ModuleType, servicer: object) -> Service:
+    """Return the one service of a contract file with what answers it."""
+    (descriptor,) = contract.DESCRIPTOR.services_by_name.values()
+    return descriptor, servicer
