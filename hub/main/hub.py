@@ -1,5 +1,6 @@
 """One hub process: its parts built whole from the configuration, started and stopped in order."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 
 import grpc
 
+from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, operator_record, server_pair
@@ -17,6 +19,8 @@ from hub.domain.journal import Stream
 from hub.domain.parties import Caller
 from hub.main.server import credentials, make_server
 from hub.main.services import Service, registration, services
+from hub.routing.room import Routing
+from hub.routing.wire import presence_document
 from hub.rpc.edge import Edge
 from hub.rpc.identity import CertificateIdentity
 from hub.rpc.tail import JournalTail
@@ -77,11 +81,20 @@ class Hub:
             observe=self._observe,
             new_id=self.new_id,
         )
+        self.routing = Routing(
+            directory=lambda: self.directory.current,
+            credentials=grpc.ssl_channel_credentials(self.ca.ca_pem, self.dial_pair.key_pem, self.dial_pair.chain_pem),
+            presence=PresenceRecorder(committer=self.committer, document=presence_document),
+            new_id=self.new_id,
+            keepalive_seconds=config.keepalive_seconds,
+            partner_timeout_seconds=config.partner_timeout_seconds,
+            message_bytes_max=config.message_bytes_max,
+        )
         self._servers: list[grpc.aio.Server] = []
 
-    def reachable(self, party: PartyId) -> bool:  # noqa: ARG002 - no way to reach partners is wired yet
+    def reachable(self, party: PartyId) -> bool:
         """Say whether a party holds a link or its endpoint answers."""
-        return False
+        return self.routing.reachable(party)
 
     def endpoint(self) -> str:
         """Return where partners call, `host:port`."""
@@ -97,6 +110,7 @@ class Hub:
         self.committer.start()
         await self.committer.run(lambda uow: record_own(uow, operator_record(self.operator)))
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
+        self.routing.start(await self.reads.run(recorded_presence))
         pair = server_pair(self.ca, self.config.data_dir, self.server_names, self.clock())
         self.port = await self._serve(self.config.listen, services(self), credentials(pair, self.ca.ca_pem))
         self.register_port = await self._serve(self.config.register_listen, registration(self), credentials(pair))
@@ -105,8 +119,9 @@ class Hub:
     async def stop(self) -> None:
         """Let calls in flight finish within the configured time, then write what is queued and close."""
         self.tail.stop()
-        for server in self._servers:
-            await server.stop(self.config.drain_seconds)
+        grace = self.config.drain_seconds
+        await asyncio.gather(self.routing.links.drain(grace), *(server.stop(grace) for server in self._servers))
+        await self.routing.stop()
         self.committer.stop()
         self.reads.stop()
         self._engine.dispose()

@@ -4,12 +4,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor import ServiceDescriptor
-from roamhub.v1 import admin_pb2, agreement_pb2, cdr_pb2, journal_pb2, party_pb2, registration_pb2, session_pb2
+from roamhub.v1 import (
+    admin_pb2,
+    agreement_pb2,
+    cdr_pb2,
+    journal_pb2,
+    link_pb2,
+    party_pb2,
+    registration_pb2,
+    session_pb2,
+)
 
 from hub.rpc.admin import AdminServicer
 from hub.rpc.agreements import AgreementServicer
 from hub.rpc.cdrs import CdrServicer
 from hub.rpc.journal import JournalServicer
+from hub.rpc.link import LinkServicer
 from hub.rpc.parties import PartyServicer
 from hub.rpc.registration import RegistrationServicer
 from hub.rpc.sessions import SessionServicer
@@ -42,6 +52,7 @@ def services(hub: "Hub") -> list[Service]:
         ),
         _one(journal_pb2, JournalServicer(reads=reads, tail=tail, directory=directory)),
         _one(session_pb2, SessionServicer(committer=committer, reads=reads)),
+        _one(link_pb2, LinkServicer(links=hub.routing.links)),
         _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
     ]
 

@@ -10,12 +10,15 @@ from sqlalchemy import Connection
 from hub.app.directory import Directory
 from hub.domain.clock import NewId
 from hub.store.agreements import StoredAgreements
+from hub.store.authorizations import StoredAuthorizations
 from hub.store.cdr_facts import StoredCdrFacts
 from hub.store.cdrs import StoredCdrs
+from hub.store.commands import StoredCommands
 from hub.store.idempotency import StoredIdempotency
 from hub.store.journal import Head, JournalWriter
 from hub.store.locations import StoredLocations
 from hub.store.parties import StoredParties, load_directory
+from hub.store.presence import StoredPresences
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
 from hub.store.tariffs import StoredTariffs
@@ -117,6 +120,21 @@ class SqlUnitOfWork:
     def certificates(self) -> StoredCertificates:
         """Certificates."""
         return StoredCertificates(self.session, self.directory_changed)
+
+    @cached_property
+    def presences(self) -> StoredPresences:
+        """Who can be reached."""
+        return StoredPresences(self.session, lambda: self.directory)
+
+    @cached_property
+    def authorizations(self) -> StoredAuthorizations:
+        """Authorizations given."""
+        return StoredAuthorizations(self.session, lambda: self.directory)
+
+    @cached_property
+    def commands(self) -> StoredCommands:
+        """Commands sent."""
+        return StoredCommands(self.session, lambda: self.directory)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

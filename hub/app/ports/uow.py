@@ -6,9 +6,12 @@ from typing import Protocol
 
 from hub.app.directory import Directory
 from hub.app.ports.agreements import Agreements
+from hub.app.ports.authorizations import Authorizations
 from hub.app.ports.cdrs import CdrFacts, Cdrs
+from hub.app.ports.commands import Commands
 from hub.app.ports.locations import Locations
 from hub.app.ports.parties import Parties
+from hub.app.ports.presence import Presences
 from hub.app.ports.sessions import ChargingSessions
 from hub.app.ports.tariffs import Tariffs
 from hub.app.ports.trust import Certificates, Invitations
@@ -109,6 +112,21 @@ class UnitOfWork(Protocol):
     @property
     def certificates(self) -> Certificates:
         """Certificates that the hub has issued."""
+        ...
+
+    @property
+    def presences(self) -> Presences:
+        """Who can be reached."""
+        ...
+
+    @property
+    def authorizations(self) -> Authorizations:
+        """Authorizations given."""
+        ...
+
+    @property
+    def commands(self) -> Commands:
+        """Commands sent."""
         ...
 
     def new_id(self) -> str:

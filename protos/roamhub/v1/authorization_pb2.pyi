@@ -92,6 +92,8 @@ class Authorization(_message.Message):
         """The eMSP decided (OCPI auth_method AUTH_REQUEST)."""
         SOURCE_AGREEMENT: Authorization._Source.ValueType  # 3
         """The hub decided by the agreement; nobody was asked."""
+        SOURCE_COMMAND: Authorization._Source.ValueType  # 4
+        """The eMSP gave it unasked, with a command to start a session or to reserve (OCPI auth_method COMMAND)."""
 
     class Source(_Source, metaclass=_SourceEnumTypeWrapper):
         """Where the answer came from."""
@@ -104,6 +106,8 @@ class Authorization(_message.Message):
     """The eMSP decided (OCPI auth_method AUTH_REQUEST)."""
     SOURCE_AGREEMENT: Authorization.Source.ValueType  # 3
     """The hub decided by the agreement; nobody was asked."""
+    SOURCE_COMMAND: Authorization.Source.ValueType  # 4
+    """The eMSP gave it unasked, with a command to start a session or to reserve (OCPI auth_method COMMAND)."""
 
     AUTHORIZATION_REFERENCE_FIELD_NUMBER: _builtins.int
     ALLOWED_FIELD_NUMBER: _builtins.int
@@ -126,8 +130,8 @@ class Authorization(_message.Message):
     """Where it came from."""
     reason: _builtins.str
     """Why not, in UPPER_SNAKE_CASE; empty when allowed. `UNKNOWN_TOKEN`; `TOKEN_INVALID` (the published token is not
-    valid); `PARTNER_REFUSED` (see `allowed` and `info`); `NO_AGREEMENT`, `AGREEMENT_NOT_ACTIVE`, `SERVICE_NOT_AGREED`
-    (see `agreement`). New reasons may be added.
+    valid); `PARTNER_REFUSED` (see `allowed` and `info`); `NO_AGREEMENT`, `AGREEMENT_SUSPENDED`, `SERVICE_NOT_AGREED`
+    and the other refusals of AgreementService (see `agreement` and `clause`). New reasons may be added.
     """
     agreement: _builtins.str
     """The agreement that was applied. Format: agreements/{agreement}. Empty when there is none."""
@@ -145,7 +149,9 @@ class Authorization(_message.Message):
 
     @_builtins.property
     def token(self) -> _token_object_pb2.Token:
-        """The token asked about, in full; absent for an unknown token."""
+        """The token asked about; absent for an unknown token. In full with a fresh answer; an answer of the past holds the
+        fields that identify it and the contract.
+        """
 
     @_builtins.property
     def location(self) -> _token_object_pb2.LocationReferences:
@@ -328,7 +334,7 @@ class ListAuthorizationsResponse(_message.Message):
     """For the next page; empty on the last."""
     @_builtins.property
     def authorizations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Authorization]:
-        """The answers, newest first. `token` holds its identifying fields only."""
+        """The answers, newest first."""
 
     def __init__(
         self,

@@ -73,10 +73,11 @@ class AuthorizationServiceServicer:
         """Answers one question. When it returns, the answer is recorded durably; session and CDR quote its
         `authorization_reference`.
 
-        Fails with UNAVAILABLE (`PARTNER_UNREACHABLE`) when the eMSP must be asked and is not connected, DEADLINE_EXCEEDED
-        (`PARTNER_TIMED_OUT`) when it gave no answer in time, UNAVAILABLE (`PARTNER_FAILED`) when it answered with an error
-        or with something that is no answer, INVALID_ARGUMENT for a malformed request, ALREADY_EXISTS (`REQUEST_ID_REUSED`)
-        for a `request_id` that was used for another question. After an error nothing is recorded.
+        Fails with UNAVAILABLE when the eMSP must be asked and is not connected (`PARTNER_UNREACHABLE`), takes no more
+        requests (`PARTNER_BUSY`), or answered with an error or something that is no answer (`PARTNER_FAILED`); with
+        DEADLINE_EXCEEDED when it gave no answer in time (`PARTNER_TIMED_OUT`) or was lost before it did (`PARTNER_LOST`);
+        INVALID_ARGUMENT for a malformed request, also when the eMSP needs a location to decide; ALREADY_EXISTS
+        (`REQUEST_ID_REUSED`) for a `request_id` that was used for another question. After an error nothing is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,10 +42,11 @@ class AuthorizationServiceStub:
     """Answers one question. When it returns, the answer is recorded durably; session and CDR quote its
     `authorization_reference`.
 
-    Fails with UNAVAILABLE (`PARTNER_UNREACHABLE`) when the eMSP must be asked and is not connected, DEADLINE_EXCEEDED
-    (`PARTNER_TIMED_OUT`) when it gave no answer in time, UNAVAILABLE (`PARTNER_FAILED`) when it answered with an error
-    or with something that is no answer, INVALID_ARGUMENT for a malformed request, ALREADY_EXISTS (`REQUEST_ID_REUSED`)
-    for a `request_id` that was used for another question. After an error nothing is recorded.
+    Fails with UNAVAILABLE when the eMSP must be asked and is not connected (`PARTNER_UNREACHABLE`), takes no more
+    requests (`PARTNER_BUSY`), or answered with an error or something that is no answer (`PARTNER_FAILED`); with
+    DEADLINE_EXCEEDED when it gave no answer in time (`PARTNER_TIMED_OUT`) or was lost before it did (`PARTNER_LOST`);
+    INVALID_ARGUMENT for a malformed request, also when the eMSP needs a location to decide; ALREADY_EXISTS
+    (`REQUEST_ID_REUSED`) for a `request_id` that was used for another question. After an error nothing is recorded.
     """
     StreamAuthorize: _grpc.StreamStreamMultiCallable[_authorization_pb2.StreamAuthorizeRequest, _authorization_pb2.StreamAuthorizeResponse]
     """Answers many questions over one stream, at about half the cost of a call each. Answers come in the order in which
@@ -73,10 +74,11 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """Answers one question. When it returns, the answer is recorded durably; session and CDR quote its
     `authorization_reference`.
 
-    Fails with UNAVAILABLE (`PARTNER_UNREACHABLE`) when the eMSP must be asked and is not connected, DEADLINE_EXCEEDED
-    (`PARTNER_TIMED_OUT`) when it gave no answer in time, UNAVAILABLE (`PARTNER_FAILED`) when it answered with an error
-    or with something that is no answer, INVALID_ARGUMENT for a malformed request, ALREADY_EXISTS (`REQUEST_ID_REUSED`)
-    for a `request_id` that was used for another question. After an error nothing is recorded.
+    Fails with UNAVAILABLE when the eMSP must be asked and is not connected (`PARTNER_UNREACHABLE`), takes no more
+    requests (`PARTNER_BUSY`), or answered with an error or something that is no answer (`PARTNER_FAILED`); with
+    DEADLINE_EXCEEDED when it gave no answer in time (`PARTNER_TIMED_OUT`) or was lost before it did (`PARTNER_LOST`);
+    INVALID_ARGUMENT for a malformed request, also when the eMSP needs a location to decide; ALREADY_EXISTS
+    (`REQUEST_ID_REUSED`) for a `request_id` that was used for another question. After an error nothing is recorded.
     """
     StreamAuthorize: _aio.StreamStreamMultiCallable[_authorization_pb2.StreamAuthorizeRequest, _authorization_pb2.StreamAuthorizeResponse]  # type: ignore[assignment]
     """Answers many questions over one stream, at about half the cost of a call each. Answers come in the order in which
@@ -107,10 +109,11 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers one question. When it returns, the answer is recorded durably; session and CDR quote its
         `authorization_reference`.
 
-        Fails with UNAVAILABLE (`PARTNER_UNREACHABLE`) when the eMSP must be asked and is not connected, DEADLINE_EXCEEDED
-        (`PARTNER_TIMED_OUT`) when it gave no answer in time, UNAVAILABLE (`PARTNER_FAILED`) when it answered with an error
-        or with something that is no answer, INVALID_ARGUMENT for a malformed request, ALREADY_EXISTS (`REQUEST_ID_REUSED`)
-        for a `request_id` that was used for another question. After an error nothing is recorded.
+        Fails with UNAVAILABLE when the eMSP must be asked and is not connected (`PARTNER_UNREACHABLE`), takes no more
+        requests (`PARTNER_BUSY`), or answered with an error or something that is no answer (`PARTNER_FAILED`); with
+        DEADLINE_EXCEEDED when it gave no answer in time (`PARTNER_TIMED_OUT`) or was lost before it did (`PARTNER_LOST`);
+        INVALID_ARGUMENT for a malformed request, also when the eMSP needs a location to decide; ALREADY_EXISTS
+        (`REQUEST_ID_REUSED`) for a `request_id` that was used for another question. After an error nothing is recorded.
         """
 
     @_abc_1.abstractmethod

@@ -32,12 +32,13 @@ class CommandServiceStub:
     result follows. The eMSP learns it from journal entries of kind `command` (the body is a Command), from GetCommand,
     and by PartnerService.NotifyCommandResult where it implements that.
 
-    All five fail with FAILED_PRECONDITION (`NO_AGREEMENT`, `AGREEMENT_NOT_ACTIVE`, `SERVICE_NOT_AGREED`) when the
-    agreement does not allow the command, INVALID_ARGUMENT for malformed requests, PERMISSION_DENIED for a token of
-    another eMSP's, and ALREADY_EXISTS (`REQUEST_ID_REUSED`) for a `request_id` that was used for another command. With
-    UNAVAILABLE (`PARTNER_UNREACHABLE`) the command did not reach the CPO: the same request may be sent again. With
-    DEADLINE_EXCEEDED (`PARTNER_TIMED_OUT`) it may have: the command, named in the error's metadata as `command`, stands
-    as PENDING and its result may still come; the same request sent again returns it as it stands.
+    All five fail with FAILED_PRECONDITION when the agreement does not allow the command (`NO_AGREEMENT`,
+    `AGREEMENT_SUSPENDED`, `SERVICE_NOT_AGREED` and the like, with `agreement` and `clause` in the metadata),
+    INVALID_ARGUMENT for malformed requests and for a token of another eMSP's, ALREADY_EXISTS (`REQUEST_ID_REUSED`) for a
+    `request_id` that was used for another command. With UNAVAILABLE (`PARTNER_UNREACHABLE`, `PARTNER_BUSY`,
+    `PARTNER_FAILED`) the CPO has not taken the command: the same request may be sent again. With DEADLINE_EXCEEDED
+    (`PARTNER_TIMED_OUT`, `PARTNER_LOST`) it may have: the command, named in the error's metadata as `command`, stands as
+    PENDING and its result may still come; the same request sent again returns it as it stands.
     """
 
     def __init__(self, channel):
@@ -95,12 +96,13 @@ class CommandServiceServicer:
     result follows. The eMSP learns it from journal entries of kind `command` (the body is a Command), from GetCommand,
     and by PartnerService.NotifyCommandResult where it implements that.
 
-    All five fail with FAILED_PRECONDITION (`NO_AGREEMENT`, `AGREEMENT_NOT_ACTIVE`, `SERVICE_NOT_AGREED`) when the
-    agreement does not allow the command, INVALID_ARGUMENT for malformed requests, PERMISSION_DENIED for a token of
-    another eMSP's, and ALREADY_EXISTS (`REQUEST_ID_REUSED`) for a `request_id` that was used for another command. With
-    UNAVAILABLE (`PARTNER_UNREACHABLE`) the command did not reach the CPO: the same request may be sent again. With
-    DEADLINE_EXCEEDED (`PARTNER_TIMED_OUT`) it may have: the command, named in the error's metadata as `command`, stands
-    as PENDING and its result may still come; the same request sent again returns it as it stands.
+    All five fail with FAILED_PRECONDITION when the agreement does not allow the command (`NO_AGREEMENT`,
+    `AGREEMENT_SUSPENDED`, `SERVICE_NOT_AGREED` and the like, with `agreement` and `clause` in the metadata),
+    INVALID_ARGUMENT for malformed requests and for a token of another eMSP's, ALREADY_EXISTS (`REQUEST_ID_REUSED`) for a
+    `request_id` that was used for another command. With UNAVAILABLE (`PARTNER_UNREACHABLE`, `PARTNER_BUSY`,
+    `PARTNER_FAILED`) the CPO has not taken the command: the same request may be sent again. With DEADLINE_EXCEEDED
+    (`PARTNER_TIMED_OUT`, `PARTNER_LOST`) it may have: the command, named in the error's metadata as `command`, stands as
+    PENDING and its result may still come; the same request sent again returns it as it stands.
     """
 
     def StartSession(self, request, context):
@@ -222,12 +224,13 @@ class CommandService:
     result follows. The eMSP learns it from journal entries of kind `command` (the body is a Command), from GetCommand,
     and by PartnerService.NotifyCommandResult where it implements that.
 
-    All five fail with FAILED_PRECONDITION (`NO_AGREEMENT`, `AGREEMENT_NOT_ACTIVE`, `SERVICE_NOT_AGREED`) when the
-    agreement does not allow the command, INVALID_ARGUMENT for malformed requests, PERMISSION_DENIED for a token of
-    another eMSP's, and ALREADY_EXISTS (`REQUEST_ID_REUSED`) for a `request_id` that was used for another command. With
-    UNAVAILABLE (`PARTNER_UNREACHABLE`) the command did not reach the CPO: the same request may be sent again. With
-    DEADLINE_EXCEEDED (`PARTNER_TIMED_OUT`) it may have: the command, named in the error's metadata as `command`, stands
-    as PENDING and its result may still come; the same request sent again returns it as it stands.
+    All five fail with FAILED_PRECONDITION when the agreement does not allow the command (`NO_AGREEMENT`,
+    `AGREEMENT_SUSPENDED`, `SERVICE_NOT_AGREED` and the like, with `agreement` and `clause` in the metadata),
+    INVALID_ARGUMENT for malformed requests and for a token of another eMSP's, ALREADY_EXISTS (`REQUEST_ID_REUSED`) for a
+    `request_id` that was used for another command. With UNAVAILABLE (`PARTNER_UNREACHABLE`, `PARTNER_BUSY`,
+    `PARTNER_FAILED`) the CPO has not taken the command: the same request may be sent again. With DEADLINE_EXCEEDED
+    (`PARTNER_TIMED_OUT`, `PARTNER_LOST`) it may have: the command, named in the error's metadata as `command`, stands as
+    PENDING and its result may still come; the same request sent again returns it as it stands.
     """
 
     @staticmethod
