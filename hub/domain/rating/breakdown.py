@@ -80,6 +80,18 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """An earlier element (from 0) with a price for the same thing, and its restriction that did not hold.
+
+    `restriction` is its OCPI name; `text` says what was asked and what was measured.
+    """
+
+    element: int
+    restriction: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One quantity under one price.
 
@@ -87,7 +99,7 @@ class Line:
     `component` (from 0) name the component that priced it, None where none did. `quantity` is kWh for ENERGY,
     seconds for times (hours of four decimals are not exact) and 1 for fees. `unit_price` is per kWh, hour or fee as
     published, with or without tax as `tax_included` says. The amounts are exact, save that a division without end
-    is cut at 20 decimals.
+    is cut at 20 decimals. `why` says it in words; `passed_over` are the elements that could have priced it before.
     """
 
     kind: LineKind
@@ -104,6 +116,8 @@ class Line:
     element: int | None = None
     component: int | None = None
     step_size: int | None = None
+    why: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

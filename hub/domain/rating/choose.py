@@ -67,15 +67,24 @@ def measured_holds(candidate: Candidate, period: RatablePeriod) -> bool | None:
     The minimum must reach `min_*`, the maximum stay below `max_*`. Where that one is missing, another measurement can
     still refute (a maximum of 10 kW refutes `min_power` 20); it never confirms, so the answer is then None.
     """
-    verdicts = (
+    verdicts = measured_verdicts(candidate, period)
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+#: The restrictions on what is measured, in the order of `measured_verdicts`.
+MEASURED = ("min_current", "max_current", "min_power", "max_power")
+
+
+def measured_verdicts(candidate: Candidate, period: RatablePeriod) -> tuple[bool | None, ...]:
+    """Say of each restriction in `MEASURED` whether it holds; None where that is not known."""
+    return (
         _reaches(candidate.min_current, period.min_current, (period.max_current,)),
         _stays_below(candidate.max_current, period.max_current, (period.min_current,)),
         _reaches(candidate.min_power, period.min_power, (period.average_power, period.max_power)),
         _stays_below(candidate.max_power, period.max_power, (period.average_power, period.min_power)),
     )
-    if False in verdicts:
-        return False
-    return None if None in verdicts else True
 
 
 def _reaches(limit: Decimal | None, least: Decimal | None, others: tuple[Decimal | None, ...]) -> bool | None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hub.domain.rating.breakdown import Price, RatedCdr
+from hub.domain.rating.breakdown import Note, NoteCode, Price, RatedCdr
+from hub.domain.rating.exact import written
 
 #: The totals of a CDR that are amounts of money, by their OCPI names.
 COST_FIELDS = (
@@ -45,13 +46,14 @@ class Difference:
     """Claimed less rated, per total; None where either side states nothing.
 
     `agrees` is about the money: every claimed cost is within the tolerance on each side of the tax both know.
-    `volumes_agree` is about kWh and hours, which do not decide `agrees`.
+    `volumes_agree` is about kWh and hours, which do not decide `agrees`
+    but are noted.
     """
 
     costs: dict[str, Price | None]
     volumes: dict[str, Decimal | None]
     agrees: bool
-    volumes_agree: bool
+    notes: tuple[Note, ...] = ()
 
 
 #: Hours and kWh of four decimals, each rounded by its sender, may differ by so much without meaning anything.
@@ -76,11 +78,22 @@ def compare(claim: Claim, rated: RatedCdr, tolerance: Decimal) -> Difference:
             after_taxes=_less(claimed.after_taxes, ours.after_taxes, sign),
         )
     volumes = {name: _less(getattr(claim, name), getattr(rated, name), 1) for name in VOLUME_FIELDS}
+    notes = [
+        Note(
+            code=NoteCode.VOLUME_DIFFERS,
+            message=f"{name} is off by {written(value)} from the sum of the periods",
+        )
+        for name, value in volumes.items()
+        if value is not None and abs(value) > VOLUME_TOLERANCE
+    ]
+    if claim.credit:
+        message = "this is a credit CDR: its total cost is the negative of the session's"
+        notes.append(Note(code=NoteCode.CREDIT_CDR, message=message))
     return Difference(
         costs=costs,
         volumes=volumes,
         agrees=all(_within(price, tolerance) for price in costs.values()),
-        volumes_agree=all(value is None or abs(value) <= VOLUME_TOLERANCE for value in volumes.values()),
+        notes=tuple(notes),
     )
 
 

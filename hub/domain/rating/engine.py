@@ -301,6 +301,7 @@ class _Run:
             charged=self.charged,
             currency=session.currency,
             tariffs=[compiled.tariff for compiled in self.used],
+            zone=self.zone,
         )
         return conclude(sheet, measured, self.policy)
 

@@ -19,3 +19,19 @@ def usable(value: Decimal | None) -> bool:
 def divide(numerator: Decimal, divisor: Decimal | int) -> Decimal:
     """Divide, cutting an endless result at 20 decimals (half away from zero). Call within `CONTEXT`."""
     return (numerator / divisor).quantize(_CUT)
+
+
+def spoken(seconds: Decimal) -> str:
+    """Write seconds as hours, minutes and seconds: `2 h 45 min`."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [f"{written(value)} {unit}" for value, unit in ((hours, "h"), (minutes, "min"), (left, "s")) if value]
+    return " ".join(parts) or "0 s"
+
+
+def written(value: Decimal) -> str:
+    """Write a number with all its digits and no trailing zeros, never with an exponent."""
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from decimal import Decimal
 
 from hub.domain.money import OCPI_DECIMALS, round_half_away
@@ -31,6 +32,7 @@ class Measured:
     charged: bool
     currency: str
     tariffs: Sequence[Tariff]
+    zone: tzinfo
 
 
 def conclude(sheet: Sheet, measured: Measured, policy: PricingPolicy) -> RatedCdr:
@@ -59,7 +61,9 @@ def conclude(sheet: Sheet, measured: Measured, policy: PricingPolicy) -> RatedCd
         total_time=round_half_away(measured.seconds / _SECONDS_PER_HOUR, OCPI_DECIMALS),
         total_parking_time=round_half_away(measured.parking_hours, OCPI_DECIMALS),
         notes=tuple(sheet.notes.values()),
-        workings=SheetWorkings(sheet.entries, accounts, (*totals, limited), exact),
+        workings=SheetWorkings(
+            entries=sheet.entries, accounts=accounts, totals=(*totals, limited), exact=exact, zone=measured.zone
+        ),
     )
 
 

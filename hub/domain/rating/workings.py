@@ -1,14 +1,16 @@
 """How a total came about, written out when somebody reads it: most ratings only ever need their totals."""
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from decimal import Decimal, localcontext
 from functools import cached_property
 
 from hub.domain.money import OCPI_DECIMALS, round_half_away
 from hub.domain.rating.account import Sides, less, sides_of
 from hub.domain.rating.breakdown import CostGroup, Line, LineKind, Price, Rounding, TaxLine
-from hub.domain.rating.compile import GROUPS, MEANING, CompiledTariff
-from hub.domain.rating.exact import CONTEXT
+from hub.domain.rating.compile import ENERGY, GROUPS, MEANING, CompiledTariff
+from hub.domain.rating.exact import CONTEXT, spoken, written
+from hub.domain.rating.reasons import NAMES, passed_over, why
 from hub.domain.rating.sheet import Account, Entry
 
 _ZERO = Decimal(0)
@@ -19,13 +21,20 @@ class SheetWorkings:
     """The lines, taxes and roundings behind one result."""
 
     def __init__(
-        self, entries: Sequence[Entry], accounts: Sequence[Account], totals: Sequence[Sides | None], exact: Sides
+        self,
+        *,
+        entries: Sequence[Entry],
+        accounts: Sequence[Account],
+        totals: Sequence[Sides | None],
+        exact: Sides,
+        zone: tzinfo,
     ) -> None:
         """Keep what is needed.
 
         `totals` are those of `GROUPS` and the total cost after its limits, all exact; `exact` is the total cost
         before them.
         """
+        self._zone = zone
         self._entries = entries
         self._accounts = accounts
         self._totals = totals
@@ -37,7 +46,7 @@ class SheetWorkings:
     def lines(self) -> tuple[Line, ...]:
         """Every entry with its amounts, and what a price limit moved."""
         with localcontext(CONTEXT):
-            written = _Writer()
+            written = _Writer(self._zone)
             lines = [written.line(entry) for entry in self._entries]
             if self._limited != self._exact:
                 lines.append(_limit_line(less(self._limited, self._exact)))
@@ -64,11 +73,14 @@ class SheetWorkings:
 class _Writer:
     """Writes lines so that they add up: a line's amount is the difference it makes to its bucket's cut sum."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._used: dict[int, Decimal] = {}
         self._sums: dict[tuple[CompiledTariff, int], tuple[Decimal, Sides]] = {}
 
     def line(self, entry: Entry) -> Line:
         kind, slot, quantity, chosen, moment = entry
+        refused = () if kind is LineKind.STEP else passed_over(slot, chosen, moment, self._zone)
         compiled = moment.compiled
         if chosen is None or compiled is None:
             return Line(
@@ -81,6 +93,8 @@ class _Writer:
                 period=moment.index,
                 start=moment.period.start,
                 tariff=None if compiled is None else compiled.tariff.id,
+                why=why(slot, chosen, moment, refused),
+                passed_over=refused,
             )
         key = (compiled, chosen.bucket)
         total, sides = self._sums.get(key, (_ZERO, _NOTHING))
@@ -88,6 +102,8 @@ class _Writer:
         grown = sides_of(compiled.buckets[chosen.bucket], total)
         self._sums[key] = (total, grown)
         before, after = less(grown, sides)
+        used = self._used.get(slot, _ZERO)
+        self._used[slot] = used + quantity
         return Line(
             kind=kind,
             group=chosen.group,
@@ -103,10 +119,25 @@ class _Writer:
             element=chosen.element,
             component=chosen.component,
             step_size=chosen.step_size,
+            why=why(slot, chosen, moment, refused) if kind is not LineKind.STEP else _why_step(entry, used),
+            passed_over=refused,
         )
 
 
+def _why_step(entry: Entry, used: Decimal) -> str:
+    """Say what step_size did."""
+    _, slot, extra, chosen, _ = entry
+    assert chosen is not None
+    if slot == ENERGY:
+        volumes = (used, used + extra, Decimal(chosen.step_size).scaleb(-3))
+        measured, billed, step = (f"{written(kwh)} kWh" for kwh in volumes)
+    else:
+        measured, billed, step = (spoken(seconds) for seconds in (used, used + extra, Decimal(chosen.step_size)))
+    return f"{measured} is billed as {billed}: {NAMES[slot]} comes in steps of {step}"
+
+
 def _limit_line(moved: Sides) -> Line:
+    raised = any(side is not None and side > 0 for side in moved)
     return Line(
         kind=LineKind.LIMIT,
         group=CostGroup.LIMIT,
@@ -114,6 +145,7 @@ def _limit_line(moved: Sides) -> Line:
         quantity=Decimal(1),
         before_taxes=moved[0],
         after_taxes=moved[1],
+        why=f"the tariff's {'minimum' if raised else 'maximum'} price holds",
     )
 
 
