@@ -43,14 +43,24 @@ def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+def _object(pairs: list[tuple[str, Json]]) -> JsonObject:
+    obj = dict(pairs)
+    if len(obj) != len(pairs):  # two readers may take two different ones
+        raise ValueError("a name stands twice in one object")
+    return obj
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
+)
 
 
 def loads(text: bytes | str) -> Json:
     """Parse one JSON value, numbers as `Number`.
 
     Raises:
-        ValueError: not UTF-8, not JSON, or nested too deep. The message says where, and holds no part of the text.
+        ValueError: not UTF-8, not JSON, nested too deep, or a name stands twice in an object. The message holds no part
+            of the text.
     """
     try:
         if isinstance(text, bytes):

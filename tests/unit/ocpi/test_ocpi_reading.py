@@ -244,6 +244,7 @@ def test_a_float_is_refused_since_it_has_lost_what_was_sent() -> None:
         (b'\xff{"a":1}', "not UTF-8 at byte 0"),
         (b"[" * 100_000, "nested too deep"),
         (b"[1]", "not a JSON object"),
+        (b'{"price":1,"price":2}', "a name stands twice in one object"),
         (b"", "not JSON: Expecting value at line 1, column 1"),
     ],
 )
