@@ -110,6 +110,21 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.TariffService/RemoveTariff": Rule(roles=CPO, owner="tariff"),
     "/roamhub.v1.TariffService/GetTariff": PARTNER,
     "/roamhub.v1.TariffService/ListTariffs": PARTNER,
+    "/roamhub.v1.ClearingService/ListPeriods": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/GetPeriod": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/CutOffPeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/CalculatePeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/ReviewPeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/IssuePeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/ListStatements": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/GetStatement": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/AcknowledgeStatement": Rule(owner="party"),
+    "/roamhub.v1.ClearingService/ExportBundle": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/ListPositions": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetCheckpoint": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetInclusionProof": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetConsistencyProof": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetKeyring": Rule(also_operator=True),
 }
 
 #: Raises Denied unless the caller may send this request.
