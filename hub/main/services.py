@@ -4,6 +4,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from roamhub.v1 import (
     admin_pb2,
     agreement_pb2,
@@ -18,6 +20,7 @@ from roamhub.v1 import (
 from hub.rpc.admin import AdminServicer
 from hub.rpc.agreements import AgreementServicer
 from hub.rpc.cdrs import CdrServicer
+from hub.rpc.health import HealthServicer, ReflectedContract
 from hub.rpc.journal import JournalServicer
 from hub.rpc.link import LinkServicer
 from hub.rpc.parties import PartyServicer
@@ -55,6 +58,13 @@ def services(hub: "Hub") -> list[Service]:
         _one(link_pb2, LinkServicer(links=hub.routing.links)),
         _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
     ]
+
+
+def watched(answered: list[Service], health: HealthServicer) -> list[Service]:
+    """Return services with health checking and reflection beside them."""
+    names = [descriptor.full_name for descriptor, _ in answered]
+    health.watch_over(names)
+    return [*answered, _one(health_pb2, health), _one(reflection_pb2, ReflectedContract(names))]
 
 
 def registration(hub: "Hub") -> list[Service]:

@@ -40,13 +40,19 @@ EMSP = frozenset({Role.EMSP})
 ANY: frozenset[Role] = frozenset()
 PARTNER = Rule()
 OPERATOR = Rule(operator=True)
+#: Whoever holds a certificate that is good.
+ANYBODY = Rule(unregistered=True, also_operator=True)
 
 #: Method path -> rule. In batches each item is checked by its servicer (`require_party`) and refused for itself.
 TABLE: Mapping[str, Rule] = {
+    "/grpc.health.v1.Health/Check": ANYBODY,
+    "/grpc.health.v1.Health/List": ANYBODY,
+    "/grpc.health.v1.Health/Watch": ANYBODY,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANYBODY,
     "/roamhub.v1.RegistrationService/Register": Rule(anonymous=True),
     "/roamhub.v1.RegistrationService/RenewCertificate": Rule(unregistered=True),
-    "/roamhub.v1.PartyService/GetParty": Rule(unregistered=True, also_operator=True),
-    "/roamhub.v1.PartyService/ListParties": Rule(unregistered=True, also_operator=True),
+    "/roamhub.v1.PartyService/GetParty": ANYBODY,
+    "/roamhub.v1.PartyService/ListParties": ANYBODY,
     "/roamhub.v1.PartyService/UpdateParty": Rule(owner="party"),
     "/roamhub.v1.AdminService/CreateInvitation": OPERATOR,
     "/roamhub.v1.AdminService/ListInvitations": OPERATOR,
