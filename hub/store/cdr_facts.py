@@ -4,10 +4,11 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from hub.app.directory import Directory
-from hub.app.ports.cdrs import TokenKey
 from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
 from hub.domain.ids import ObjectId
+from hub.domain.tokens import TokenKey
 from hub.store.session import Session
+from hub.store.tokens import StoredTokens
 
 
 class StoredCdrFacts:
@@ -23,7 +24,7 @@ class StoredCdrFacts:
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published."""
-        return frozenset()
+        return frozenset(StoredTokens(self._session, self._directory).find_many(set(tokens)))
 
     def evses(self, locations: Iterable[ObjectId]) -> Mapping[ObjectId, Mapping[str, KnownEvse]]:
         """Return the EVSEs of those locations that are published."""

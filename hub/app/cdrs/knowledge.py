@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.app.ports.cdrs import StoredCdr, TokenKey
+from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement
 from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, fold
+from hub.domain.tokens import TokenKey
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,19 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, CdrState
 from hub.domain.ids import ObjectId, PartyId
-
-
-class TokenKey(NamedTuple):
-    """What a CDR says of its token: the eMSP, the folded uid and the type."""
-
-    emsp: PartyId
-    uid: str
-    type: str
+from hub.domain.tokens import TokenKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
