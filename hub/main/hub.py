@@ -10,6 +10,7 @@ from time import monotonic
 
 import grpc
 
+from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
 from hub.config import Config
@@ -24,6 +25,7 @@ from hub.main.services import Service, registration, services, watched
 from hub.metrics import Metrics, MetricsServer
 from hub.routing.room import Routing
 from hub.routing.wire import presence_document
+from hub.rpc.commands import command_document
 from hub.rpc.edge import Edge
 from hub.rpc.health import HealthServicer
 from hub.rpc.identity import CertificateIdentity
@@ -106,6 +108,13 @@ class Hub:
             message_bytes_max=config.message_bytes_max,
             observe=self.metrics.relay,
         )
+        self.commands = CommandDesk(
+            committer=self.committer,
+            reads=self.reads,
+            partners=self.routing.partners,
+            document=command_document,
+            wait_seconds=config.partner_timeout_seconds,
+        )
         self.metrics.read_heads(self.tail.head)
         self.metrics.read_links(lambda: len(self.routing.links))
         self.health = HealthServicer()
@@ -145,6 +154,8 @@ class Hub:
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
         self.routing.start(await self.reads.run(recorded_presence))
         opened.push_async_callback(self.routing.stop)
+        self.commands.start()
+        opened.push_async_callback(self.commands.stop)
         if self.config.metrics_listen:
             metrics = MetricsServer(self.metrics, self.config.metrics_listen)
             opened.callback(metrics.stop)

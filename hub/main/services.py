@@ -9,7 +9,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from roamhub.v1 import (
     admin_pb2,
     agreement_pb2,
+    authorization_pb2,
     cdr_pb2,
+    command_pb2,
     journal_pb2,
     link_pb2,
     party_pb2,
@@ -17,9 +19,12 @@ from roamhub.v1 import (
     session_pb2,
 )
 
+from hub.app.authorization import Authorizer
 from hub.rpc.admin import AdminServicer
 from hub.rpc.agreements import AgreementServicer
+from hub.rpc.authorizations import AuthorizationServicer
 from hub.rpc.cdrs import CdrServicer
+from hub.rpc.commands import CommandServicer
 from hub.rpc.health import HealthServicer, ReflectedContract
 from hub.rpc.journal import JournalServicer
 from hub.rpc.link import LinkServicer
@@ -36,6 +41,9 @@ Service = tuple[ServiceDescriptor, object]
 def services(hub: "Hub") -> list[Service]:
     """Return what is answered on the mutual-TLS port."""
     committer, reads, tail, directory = hub.committer, hub.reads, hub.tail, lambda: hub.directory.current
+    authorizer = Authorizer(
+        committer=committer, partners=hub.routing.partners, wait_seconds=hub.config.partner_timeout_seconds
+    )
     return [
         *registration(hub),
         _one(party_pb2, PartyServicer(committer=committer, directory=directory, reachable=hub.reachable)),
@@ -56,6 +64,8 @@ def services(hub: "Hub") -> list[Service]:
         _one(journal_pb2, JournalServicer(reads=reads, tail=tail, directory=directory)),
         _one(session_pb2, SessionServicer(committer=committer, reads=reads)),
         _one(link_pb2, LinkServicer(links=hub.routing.links)),
+        _one(authorization_pb2, AuthorizationServicer(authorizer=authorizer, reads=reads)),
+        _one(command_pb2, CommandServicer(desk=hub.commands, reads=reads, clock=hub.clock, new_id=hub.new_id)),
         _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
     ]
 

@@ -67,11 +67,15 @@ class Cdrs(Protocol):
         ...
 
 
+#: An authorization as a CDR quotes it: the CPO that was answered, and the reference.
+AuthorizationKey = tuple[PartyId, str]
+
+
 class CdrFacts(Protocol):
     """What the checks of CDRs ask of the rest of the hub; each method is one query."""
 
-    def authorizations(self, references: Iterable[str]) -> Mapping[str, KnownAuthorization]:
-        """Return the answers that these authorization references stand for."""
+    def authorizations(self, quoted: Iterable[AuthorizationKey]) -> Mapping[AuthorizationKey, KnownAuthorization]:
+        """Return the answers that CPOs quote, each by the CPO and the reference."""
         ...
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
