@@ -4,18 +4,26 @@ An item that cannot be read or is not the caller's never reaches the committer; 
 the answers come in the order of the items.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from roamhub.v1 import common_pb2
 
+from hub.app.ports.spine import BatchUseCase, Committer
 from hub.domain.errors import HubError, invalid
+from hub.domain.parties import Caller, Role
+from hub.rpc.policy import require_party
 from hub.rpc.status import to_item_error
 
 P = TypeVar("P")
 Q = TypeVar("Q")
 
 _Outcome = common_pb2.ItemOutcome
+
+#: Items committed together: enough to share an fsync, few enough that nobody else's write waits long.
+_CHUNK = 100
 
 
 def require_size(field: str, items: Sequence[object], most: int) -> None:
@@ -64,9 +72,14 @@ def result_of(changed: bool) -> Any:  # noqa: ANN401 - the stubs give the enum's
     return _Outcome.RESULT_APPLIED if changed else _Outcome.RESULT_UNCHANGED
 
 
+def refusal_of(index: int, refusal: HubError) -> common_pb2.ItemOutcome:
+    """Return the outcome of one item that was refused."""
+    return _Outcome(index=index, result=_Outcome.RESULT_REFUSED, error=to_item_error(refusal))
+
+
 def _outcome(index: int, answer: bool | HubError) -> common_pb2.ItemOutcome:
     if isinstance(answer, HubError):
-        return _Outcome(index=index, result=_Outcome.RESULT_REFUSED, error=to_item_error(answer))
+        return refusal_of(index, answer)
     return _Outcome(index=index, result=result_of(answer))
 
 
@@ -90,3 +103,77 @@ class Progress:
             refused_count=self._refused,
             refusals=refusals,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher(Generic[P, Q]):
+    """Stores what platforms publish for their parties, in batches and in streams.
+
+    Attributes:
+        committer: Runs the use case.
+        use_case: Answers for each item whether it changed anything.
+        read: Given an item and its path in the request, returns what the use case takes; raises HubError.
+        field: Name of the list of items in requests.
+        most: How many one request may hold.
+        roles: In which of these the item's party must be the caller's.
+    """
+
+    committer: Committer
+    use_case: BatchUseCase[Q, bool]
+    read: Callable[[P, str], Q]
+    field: str
+    most: int
+    roles: frozenset[Role]
+
+    async def batch(self, items: Sequence[P], caller: Caller) -> list[_Outcome]:
+        """Store the items of one request, some at a time; returns what became of each."""
+        require_size(self.field, items, self.most)
+        numbered = list(enumerate(items))
+        answers: list[bool | HubError] = []
+        for start in range(0, len(numbered), _CHUNK):
+            answers += await self._store(numbered[start : start + _CHUNK], caller)
+        return outcomes(answers)
+
+    async def stream(
+        self, requests: AsyncIterator[Sequence[P]], caller: Caller
+    ) -> AsyncIterator[common_pb2.PublishProgress]:
+        """Store what a stream brings; what arrives while one chunk is being committed forms the next."""
+        waiting: asyncio.Queue[tuple[int, P] | None] = asyncio.Queue(maxsize=2 * _CHUNK)
+
+        async def receive() -> None:
+            try:
+                async for items in requests:
+                    require_size(self.field, items, self.most)
+                    for numbered in enumerate(items):
+                        await waiting.put(numbered)
+            finally:
+                await waiting.put(None)
+
+        receiver = asyncio.create_task(receive())
+        progress = Progress()
+        try:
+            while chunk := await _next_chunk(waiting):
+                yield progress.count(await self._store(chunk, caller))
+            await receiver
+        finally:
+            receiver.cancel()
+
+    async def _store(self, items: Sequence[tuple[int, P]], caller: Caller) -> list[bool | HubError]:
+        def read(_: int, numbered: tuple[int, P]) -> Q:
+            position, item = numbered
+            require_party(caller, item.country_code, item.party_id, self.roles)  # type: ignore[attr-defined]
+            return self.read(item, f"{self.field}[{position}]")
+
+        return await publish(items, read, lambda good: self.committer.run_many(self.use_case, good))
+
+
+async def _next_chunk(waiting: "asyncio.Queue[tuple[int, P] | None]") -> list[tuple[int, P]]:
+    """Return what waits, at least one item and at most a chunk; nothing when the stream has ended."""
+    chunk: list[tuple[int, P]] = []
+    while len(chunk) < _CHUNK and not (chunk and waiting.empty()):
+        item = await waiting.get()
+        if item is None:
+            await waiting.put(None)
+            break
+        chunk.append(item)
+    return chunk
