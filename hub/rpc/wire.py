@@ -4,6 +4,7 @@ Fields are named by their path in the request. A reader collects every violation
 partner mends a message once.
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_MAX = 39
+_EXTENSIONS_MAX = 64 * 1024
 _EARLIEST = -62_135_596_800
 _LATEST = 253_402_300_799
 
@@ -85,6 +87,20 @@ class Reader:
     def request_id(self, text: str) -> str:
         """Read the idempotency key: a UUID, required where money or CDRs move (AIP-155)."""
         return self._try("request_id", lambda: str(UUID(text)) if text else _missing(), "")
+
+    def extensions(self, field: str, text: str) -> None:
+        """Check what a sender said beyond the contract: the text of a JSON object, at most 64 KiB; empty for none."""
+        if not text:
+            return
+        if len(text) > _EXTENSIONS_MAX:
+            self.refuse(field, f"has at most {_EXTENSIONS_MAX} characters")
+            return
+        try:
+            known = isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            known = False
+        if not known:
+            self.refuse(field, "is the text of a JSON object")
 
     def one_of(self, field: str, number: int, known: dict[int, T], fallback: T) -> T:
         """Read an enum: a value the contract defines, other than UNSPECIFIED."""

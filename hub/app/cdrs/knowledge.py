@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.app.ports.cdrs import AuthorizationKey, StoredCdr
+from hub.app.ports.cdrs import StoredCdr, TokenKey
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement
 from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, fold
-from hub.domain.tokens import TokenKey
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,7 +25,7 @@ class Knowledge:
     stored: dict[ObjectId, StoredCdr]
     credited: set[ObjectId]
     sessions: Mapping[ObjectId, KnownSession]
-    authorizations: Mapping[AuthorizationKey, KnownAuthorization]
+    authorizations: Mapping[str, KnownAuthorization]
     tokens: frozenset[TokenKey]
     locations: Mapping[ObjectId, Mapping[str, KnownEvse]]
 
@@ -41,7 +40,7 @@ class Knowledge:
             credited=set(uow.cdrs.credited(originals)),
             sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
             authorizations=uow.cdr_facts.authorizations(
-                {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
+                {cdr.authorization_reference for cdr in charges if cdr.authorization_reference}
             ),
             tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in charges if not cdr.authorization_reference}),
             locations=uow.cdr_facts.evses({ObjectId(cdr.id.party, cdr.location_id) for cdr in charges}),
@@ -52,7 +51,7 @@ class Knowledge:
         evses = self.locations.get(ObjectId(cdr.id.party, cdr.location_id))
         return Known(
             now=self.uow.now,
-            authorization=self.authorizations.get((cdr.id.party, cdr.authorization_reference)),
+            authorization=self.authorizations.get(cdr.authorization_reference),
             token=_token(cdr) in self.tokens,
             session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
             location=evses is not None,

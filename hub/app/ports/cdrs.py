@@ -3,12 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, CdrState
 from hub.domain.ids import ObjectId, PartyId
-from hub.domain.tokens import TokenKey
+
+
+class TokenKey(NamedTuple):
+    """What a CDR says of its token: the eMSP, the folded uid and the type."""
+
+    emsp: PartyId
+    uid: str
+    type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +74,11 @@ class Cdrs(Protocol):
         ...
 
 
-#: An authorization as a CDR quotes it: the CPO that was answered, and the reference.
-AuthorizationKey = tuple[PartyId, str]
-
-
 class CdrFacts(Protocol):
     """What the checks of CDRs ask of the rest of the hub; each method is one query."""
 
-    def authorizations(self, quoted: Iterable[AuthorizationKey]) -> Mapping[AuthorizationKey, KnownAuthorization]:
-        """Return the answers that CPOs quote, each by the CPO and the reference."""
+    def authorizations(self, references: Iterable[str]) -> Mapping[str, KnownAuthorization]:
+        """Return the answers that these authorization references stand for."""
         ...
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:

@@ -9,8 +9,9 @@ from hub.domain.geo import Box
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.locations import EvseFacts, EvseKey, HeldLocation, Location, LocationRecord, PowerType, StateAt
 
-#: Returns the location that a change makes of the one on record; raises HubError when it cannot be made.
-Edit = Callable[[LocationRecord], Location]
+#: Returns the location that a change makes of the one on record, None when it says this already; raises HubError when
+#: the change cannot be made.
+Edit = Callable[[LocationRecord], Location | None]
 
 
 class LocationEditor(Protocol):
