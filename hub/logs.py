@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from hub.rpc.calls import CURRENT
+
 #: What a record has of its own; everything else came with `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OPTIONAL_WHEN_EMPTY = ("", None)
@@ -41,12 +43,21 @@ def configure(form: str, level: str) -> None:
         level: DEBUG, INFO, WARNING or ERROR; other people's libraries speak up from WARNING on.
     """
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_add_call)
     handler.setFormatter(_json_formatter() if form == "json" else ConsoleFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for name in ("hub", "adapters"):
         logging.getLogger(name).setLevel(level)
+
+
+def _add_call(record: logging.LogRecord) -> bool:
+    """Name the call that a line belongs to, so that all lines of one exchange can be found together."""
+    call = CURRENT.get()
+    if call is not None and not hasattr(record, "request_id"):
+        record.request_id, record.correlation_id = call.request_id, call.correlation_id
+    return True
 
 
 def _json_formatter() -> logging.Formatter:

@@ -10,23 +10,32 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from hub.cli.failures import Exit, Failure, of_exception, report
+from hub.cli.options import commands
 
-#: Command or group -> the module that holds its `app`; in the order `--help` lists them.
-_MODULES: Mapping[str, str] = {
-    "serve": "hub.cli.serve",
-    "demo": "hub.cli.demo",
-    "verify": "hub.cli.verify",
-    "rate": "hub.cli.rate",
-    "lint": "hub.cli.lint",
-    "partner": "hub.cli.partners",
-    "agreement": "hub.cli.agreements",
-    "period": "hub.cli.periods",
-    "statement": "hub.cli.statements",
-    "keys": "hub.cli.keys",
-    "import": "hub.cli.imports",
-    "db": "hub.cli.db",
-    "doctor": "hub.cli.doctor",
+#: Heading -> command or group -> the module that holds it and what `--help` says of it. Said here, so that the list of
+#: commands is shown without importing any.
+_COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Run a hub": {
+        "serve": ("hub.cli.serve", "Run a hub until it is told to stop."),
+        "demo": ("hub.cli.demo", "Watch a month of roaming between three partners, and its settlement."),
+        "doctor": ("hub.cli.doctor", "Check settings, data directory, certificates, database and clock."),
+        "db": ("hub.cli.db", "Bring the database up to date."),
+    },
+    "Call a running hub": {
+        "partner": ("hub.cli.partners", "Invite partners, see who takes part, shut somebody out."),
+        "agreement": ("hub.cli.agreements", "Who roams with whom, and on what terms."),
+        "period": ("hub.cli.periods", "Settlement periods, from cut-off to issued."),
+        "statement": ("hub.cli.statements", "Who owes whom, and the bundles that prove it."),
+        "keys": ("hub.cli.keys", "The keys that sign checkpoints and statements."),
+        "import": ("hub.cli.imports", "Publish a file of OCPI objects as the partner that owns them."),
+    },
+    "Work offline": {
+        "verify": ("hub.cli.verify", "Check a settlement bundle, with no hub."),
+        "rate": ("hub.cli.rate", "Recompute what a CDR claims, and explain it."),
+        "lint": ("hub.cli.lint", "Find what is odd in a tariff."),
+    },
 }
+_MODULES = {name: module for each in _COMMANDS.values() for name, (module, _) in each.items()}
 
 
 def names() -> list[str]:
@@ -41,12 +50,23 @@ class _LazyGroup(TyperGroup):
         return names()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
-        module = _MODULES.get(cmd_name)
-        if module is None or not importlib.util.find_spec(module):
+        if cmd_name not in names():
             return None
-        command = get_command(importlib.import_module(module).app)
+        module = importlib.import_module(_MODULES[cmd_name])
+        app = getattr(module, "app", None)
+        if app is None:
+            app = commands(group=False)
+            app.command()(getattr(module, cmd_name))
+        command = get_command(app)
         command.name = cmd_name
         return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
+        known = names()
+        width = max(map(len, known))
+        for heading, each in _COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), about) for name, (_, about) in each.items() if name in known])
 
 
 root = typer.Typer(

@@ -13,27 +13,11 @@ def serve(config: ConfigFile = None) -> None:
     TLS) and :7444 (registration). The first start makes the data directory, a certificate authority, and operator.pem:
     the certificate with which the other commands reach this hub.
     """
-    import asyncio
-    import signal
-
     import uvloop
 
     from hub.logs import configure
-    from hub.main import Hub
+    from hub.main import serve as run
 
     settings = load_config(config)
     configure(settings.log_format, settings.log_level)
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        hub = Hub(settings)
-        try:
-            await hub.start()
-            await stop.wait()
-        finally:
-            await hub.stop()
-
-    uvloop.run(run())
+    uvloop.run(run(settings))

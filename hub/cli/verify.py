@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.options import Json, commands
 from hub.crypto.report import Check, Failure, Outcome, Report
 from hub.crypto.signing import BadKey, Roots
 from hub.crypto.verify import verify_bundle
@@ -13,16 +14,19 @@ from hub.crypto.verify import verify_bundle
 #: A bundle of a million CDRs is some 1.2 GB.
 BUNDLE_BYTES_MAX = 1 << 32
 
+app = commands(group=False)
+
 _MARKS = {Outcome.PASSED: "ok  ", Outcome.FAILED: "FAIL", Outcome.SKIPPED: "-   "}
 
 
+@app.command()
 def verify(
     bundle: Annotated[Path, typer.Argument(help="The bundle, as exported from the hub.")],
     trust: Annotated[Path, typer.Option(help="The roots you trust: a file with one public key a line.")],
     keyring: Annotated[
         Path | None, typer.Option(help="A newer keyring of the hub, so that later revocations are heeded.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Verify a settlement bundle without the hub.
 

@@ -6,9 +6,10 @@ where the eMSP is to be asked it is asked, because the token may have become val
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from hub.domain.ids import PartyId, fold
+from hub.domain.tokens import Token, Whitelist
 
 
 class Allowed(IntEnum):
@@ -28,15 +29,6 @@ class Source(IntEnum):
     PARTNER = 2
     AGREEMENT = 3
     COMMAND = 4
-
-
-class Whitelist(StrEnum):
-    """Whether a token may be accepted without asking its eMSP (OCPI: WhitelistType)."""
-
-    ALWAYS = "ALWAYS"
-    ALLOWED = "ALLOWED"
-    ALLOWED_OFFLINE = "ALLOWED_OFFLINE"
-    NEVER = "NEVER"
 
 
 UNKNOWN_TOKEN = "UNKNOWN_TOKEN"  # noqa: S105 - a reason, not a secret
@@ -96,19 +88,6 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenFacts:
-    """What the hub reasons about of a published token; `document` is the eMSP's own message."""
-
-    emsp: PartyId
-    uid: str
-    type: str
-    contract_id: str
-    valid: bool
-    whitelist: Whitelist
-    document: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
     """What the agreement of the two parties says about an authorization.
 
@@ -146,7 +125,7 @@ _UNKNOWN = Verdict(Allowed.NOT_ALLOWED, Source.STORE, UNKNOWN_TOKEN)
 _INVALID = Verdict(Allowed.BLOCKED, Source.STORE, TOKEN_INVALID)
 
 
-def decide(token: TokenFacts | None, permission: Permission, *, emsp_named: bool) -> Verdict | Ask:
+def decide(token: Token | None, permission: Permission, *, emsp_named: bool) -> Verdict | Ask:
     """Say what the answer is, or that the eMSP must give it.
 
     Args:

@@ -5,5 +5,6 @@ ports, `serve` runs it until it is told to stop.
 """
 
 from hub.main.hub import Hub, system_clock
+from hub.main.serve import serve
 
-__all__ = ["Hub", "system_clock"]
+__all__ = ["Hub", "serve", "system_clock"]

@@ -4,10 +4,13 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from time import monotonic
 
 import grpc
 
+from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
 from hub.config import Config
@@ -16,12 +19,15 @@ from hub.crypto.files import private_folder
 from hub.domain.clock import Clock, uuid7
 from hub.domain.ids import PartyId
 from hub.domain.journal import Stream
-from hub.domain.parties import Caller
+from hub.domain.rates import RateLimit
 from hub.main.server import credentials, make_server
-from hub.main.services import Service, registration, services
+from hub.main.services import Service, registration, services, watched
+from hub.metrics import Metrics, MetricsServer
 from hub.routing.room import Routing
 from hub.routing.wire import presence_document
+from hub.rpc.commands import command_document
 from hub.rpc.edge import Edge
+from hub.rpc.health import HealthServicer
 from hub.rpc.identity import CertificateIdentity
 from hub.rpc.tail import JournalTail
 from hub.store.committer import Committer, DirectoryHolder
@@ -31,6 +37,10 @@ from hub.store.schema import upgrade
 from hub.store.unit import Entropy
 
 _log = logging.getLogger(__name__)
+
+#: How fast one address may call without a certificate: registration is rare.
+_STRANGER_CALLS_PER_SECOND = 5
+_STRANGER_CALLS_BURST = 50
 
 
 def system_clock() -> datetime:
@@ -44,12 +54,14 @@ class Hub:
     Attributes:
         port: The port that the mutual-TLS server listens on, once started.
         register_port: The port of the registration server, once started.
+        metrics_port: The port of the metrics, once started; 0 when none are served.
         operator: The operator's key and certificate, as kept in the data directory.
         dial_pair: The key and certificate that the hub shows to partners it dials.
     """
 
     port = 0
     register_port = 0
+    metrics_port = 0
 
     def __init__(self, config: Config, *, clock: Clock = system_clock, entropy: Entropy = secrets.token_bytes) -> None:
         self.config = config
@@ -63,6 +75,7 @@ class Hub:
         self.directory = DirectoryHolder()
         self._engine = open_engine(config.database())
         self._read_engine = open_engine(config.database(), read_only=True)
+        self.metrics = Metrics()
         self.tail = JournalTail()
         self.committer = Committer(
             self._engine,
@@ -71,14 +84,18 @@ class Hub:
             entropy=entropy,
             directory=self.directory,
             on_commit=self.tail.publish,
+            on_group=self.metrics.group,
         )
         self.reads = Reads(
             self._read_engine, clock=clock, new_id=self.new_id, entropy=entropy, directory=self.directory
         )
+        partners = RateLimit(per_second=config.calls_per_second, burst=config.calls_burst)
+        strangers = RateLimit(per_second=_STRANGER_CALLS_PER_SECOND, burst=_STRANGER_CALLS_BURST)
         self.edge = Edge(
             identify=CertificateIdentity(lambda: self.directory.current, clock),
-            admit=self._admit,
-            observe=self._observe,
+            admit=lambda platform: partners.admit(platform, monotonic()),
+            admit_stranger=lambda address: strangers.admit(address, monotonic()),
+            observe=self.metrics.rpc,
             new_id=self.new_id,
         )
         self.routing = Routing(
@@ -89,8 +106,20 @@ class Hub:
             keepalive_seconds=config.keepalive_seconds,
             partner_timeout_seconds=config.partner_timeout_seconds,
             message_bytes_max=config.message_bytes_max,
+            observe=self.metrics.relay,
         )
+        self.commands = CommandDesk(
+            committer=self.committer,
+            reads=self.reads,
+            partners=self.routing.partners,
+            document=command_document,
+            wait_seconds=config.partner_timeout_seconds,
+        )
+        self.metrics.read_heads(self.tail.head)
+        self.metrics.read_links(lambda: len(self.routing.links))
+        self.health = HealthServicer()
         self._servers: list[grpc.aio.Server] = []
+        self._opened = AsyncExitStack()
 
     def reachable(self, party: PartyId) -> bool:
         """Say whether a party holds a link or its endpoint answers."""
@@ -105,27 +134,51 @@ class Hub:
         return self.config.public_register_endpoint or f"{self.server_names[0]}:{self.register_port}"
 
     async def start(self) -> None:
-        """Bring the database up to date and serve."""
+        """Bring the database up to date and serve; if that fails, what was opened is closed again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        # Each part says here how it is closed; they close in the opposite order.
+        opened = self._opened
+        opened.callback(self._read_engine.dispose)
+        opened.callback(self._engine.dispose)
         upgrade(self._engine)
         self.committer.start()
+        opened.callback(self.reads.stop)
+        opened.callback(self.committer.stop)
         await self.committer.run(lambda uow: record_own(uow, operator_record(self.operator)))
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
         self.routing.start(await self.reads.run(recorded_presence))
+        opened.push_async_callback(self.routing.stop)
+        self.commands.start()
+        opened.push_async_callback(self.commands.stop)
+        if self.config.metrics_listen:
+            metrics = MetricsServer(self.metrics, self.config.metrics_listen)
+            opened.callback(metrics.stop)
+            self.metrics_port = metrics.port
         pair = server_pair(self.ca, self.config.data_dir, self.server_names, self.clock())
-        self.port = await self._serve(self.config.listen, services(self), credentials(pair, self.ca.ca_pem))
+        answered = watched(services(self), self.health)
+        opened.push_async_callback(self._drain)
+        self.port = await self._serve(self.config.listen, answered, credentials(pair, self.ca.ca_pem))
         self.register_port = await self._serve(self.config.register_listen, registration(self), credentials(pair))
-        _log.info("serving", extra={"port": self.port, "register_port": self.register_port})
+        ports = {"port": self.port, "register_port": self.register_port, "metrics_port": self.metrics_port}
+        _log.info("serving", extra=ports)
 
     async def stop(self) -> None:
         """Let calls in flight finish within the configured time, then write what is queued and close."""
-        self.tail.stop()
+        await self._opened.aclose()
+        _log.info("stopped")
+
+    async def _drain(self) -> None:
         grace = self.config.drain_seconds
+        _log.info("draining", extra={"seconds": grace})
+        self.health.drain()
+        self.tail.stop()
         await asyncio.gather(self.routing.links.drain(grace), *(server.stop(grace) for server in self._servers))
-        await self.routing.stop()
-        self.committer.stop()
-        self.reads.stop()
-        self._engine.dispose()
-        self._read_engine.dispose()
 
     async def _serve(self, address: str, answered: Sequence[Service], tls: grpc.ServerCredentials) -> int:
         server = make_server(self.config, self.edge, answered)
@@ -133,9 +186,3 @@ class Hub:
         await server.start()
         self._servers.append(server)
         return port
-
-    def _admit(self, caller: Caller) -> None:
-        """Hold a caller back; replaced by the rate limits."""
-
-    def _observe(self, method: str, code: str, seconds: float) -> None:
-        """Count a call; replaced by the metrics."""

@@ -5,10 +5,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from roamhub.v1 import (
     admin_pb2,
     agreement_pb2,
+    authorization_pb2,
     cdr_pb2,
+    command_pb2,
     journal_pb2,
     link_pb2,
     location_pb2,
@@ -18,9 +22,13 @@ from roamhub.v1 import (
     tariff_pb2,
 )
 
+from hub.app.authorization import Authorizer
 from hub.rpc.admin import AdminServicer
 from hub.rpc.agreements import AgreementServicer
+from hub.rpc.authorizations import AuthorizationServicer
 from hub.rpc.cdrs import CdrServicer
+from hub.rpc.commands import CommandServicer
+from hub.rpc.health import HealthServicer, ReflectedContract
 from hub.rpc.journal import JournalServicer
 from hub.rpc.link import LinkServicer
 from hub.rpc.location_edit import PbLocationEditor
@@ -39,6 +47,9 @@ Service = tuple[ServiceDescriptor, object]
 def services(hub: "Hub") -> list[Service]:
     """Return what is answered on the mutual-TLS port."""
     committer, reads, tail, directory = hub.committer, hub.reads, hub.tail, lambda: hub.directory.current
+    authorizer = Authorizer(
+        committer=committer, partners=hub.routing.partners, wait_seconds=hub.config.partner_timeout_seconds
+    )
     skew = timedelta(seconds=hub.config.clock_skew_seconds)
     return [
         *registration(hub),
@@ -60,6 +71,8 @@ def services(hub: "Hub") -> list[Service]:
         _one(journal_pb2, JournalServicer(reads=reads, tail=tail, directory=directory)),
         _one(session_pb2, SessionServicer(committer=committer, reads=reads)),
         _one(link_pb2, LinkServicer(links=hub.routing.links)),
+        _one(authorization_pb2, AuthorizationServicer(authorizer=authorizer, reads=reads)),
+        _one(command_pb2, CommandServicer(desk=hub.commands, reads=reads, clock=hub.clock, new_id=hub.new_id)),
         _one(
             location_pb2,
             LocationServicer(
@@ -72,6 +85,13 @@ def services(hub: "Hub") -> list[Service]:
         ),
         _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
     ]
+
+
+def watched(answered: list[Service], health: HealthServicer) -> list[Service]:
+    """Return services with health checking and reflection beside them."""
+    names = [descriptor.full_name for descriptor, _ in answered]
+    health.watch_over(names)
+    return [*answered, _one(health_pb2, health), _one(reflection_pb2, ReflectedContract(names))]
 
 
 def registration(hub: "Hub") -> list[Service]:

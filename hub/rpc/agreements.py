@@ -1,6 +1,6 @@
 """AgreementService: where two parties agree to roam."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from roamhub.v1 import agreement_pb2 as pb
@@ -84,7 +84,7 @@ class AgreementServicer:
     async def GetAgreement(self, request: pb.GetAgreementRequest, call: Call) -> pb.Agreement:
         """Return one version of an agreement."""
         wanted, version = agreement_id(request.name), version_from_pb(request.version, required=False)
-        found = await self._reads.run(lambda uow: use_cases.get(uow, call.caller.parties, wanted, version))
+        found = await self._reads.run(lambda uow: use_cases.get(uow, self._seen_by(call), wanted, version))
         return agreement_to_pb(found)
 
     async def ListAgreements(self, request: pb.ListAgreementsRequest, call: Call) -> pb.ListAgreementsResponse:
@@ -95,7 +95,7 @@ class AgreementServicer:
         read.done()
         after = str(page.after[0]) if page.after else ""
         found = await self._reads.run(
-            lambda uow: uow.agreements.page(call.caller.parties, state=state, after_id=after, limit=page.size + 1)
+            lambda uow: uow.agreements.page(self._seen_by(call), state=state, after_id=after, limit=page.size + 1)
         )
         shown = found[: page.size]
         return pb.ListAgreementsResponse(
@@ -108,7 +108,7 @@ class AgreementServicer:
     ) -> pb.ListAgreementVersionsResponse:
         """List the versions of one agreement, the newest first."""
         wanted, page = agreement_id(request.name), read_page(request)
-        versions = await self._reads.run(lambda uow: use_cases.versions_of(uow, call.caller.parties, wanted))
+        versions = await self._reads.run(lambda uow: use_cases.versions_of(uow, self._seen_by(call), wanted))
         if page.after:
             last = int(page.after[0])
             versions = [version for version in versions if version.version < last]
@@ -122,7 +122,7 @@ class AgreementServicer:
         """Say whether two parties roam now, and by which clause not."""
         read = Reader()
         pair = _party(read, "cpo", request.cpo), _party(read, "emsp", request.emsp)
-        if not any(party in call.caller.parties for party in pair):
+        if not call.caller.operator and not any(party in call.caller.parties for party in pair):
             raise denied()
         service = Service.ROAMING
         if request.service:
@@ -136,6 +136,10 @@ class AgreementServicer:
             message="" if refusal is None else refusal.message,
             agreement=None if agreement is None else agreement_to_pb(agreement),
         )
+
+    def _seen_by(self, call: Call) -> Collection[PartyId]:
+        """Return the parties whose agreements the caller may see: its own, all of them for the operator."""
+        return self._directory().parties if call.caller.operator else call.caller.parties
 
     async def _run(self, use_case: _ChangeIt, change: Change) -> pb.Agreement:
         changed = await self._committer.run(partial(_apply, use_case, change))

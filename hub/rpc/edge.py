@@ -23,10 +23,12 @@ from hub.domain.clock import NewId
 from hub.domain.errors import HubError
 from hub.domain.parties import Caller
 from hub.rpc import policy
-from hub.rpc.calls import CORRELATION_ID, REQUEST_ID, Call
+from hub.rpc.calls import CORRELATION_ID, CURRENT, REQUEST_ID, Call
 from hub.rpc.status import code_of, to_status
 
 _log = logging.getLogger(__name__)
+
+_ANONYMOUS = Caller(platform="")
 
 #: gRPC's servicer context, whose generics exist for the type checker only.
 Context = Any
@@ -43,6 +45,10 @@ class Identify(Protocol):
         """
         ...
 
+    def refresh(self, caller: Caller) -> Caller:
+        """Return the caller as it stands now, for streams that stay open; raises Unauthenticated."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -50,13 +56,15 @@ class Edge:
 
     Attributes:
         identify: Names the caller from the connection.
-        admit: Raises Exhausted when the caller's platform sends faster than it may.
+        admit: Raises Exhausted when the platform calls faster than it may.
+        admit_stranger: The same for an address that calls without a certificate.
         observe: Told method, status code name and seconds of each finished call.
         new_id: Makes request ids and incident ids.
     """
 
     identify: Identify
-    admit: Callable[[Caller], None]
+    admit: Callable[[str], None]
+    admit_stranger: Callable[[str], None]
     observe: Callable[[str, str, float], None]
     new_id: NewId
 
@@ -131,6 +139,7 @@ class _Door:
             call = self._open(context)
             self._check(call.caller, request)
             async for response in self._serve(request, call):
+                self._recheck(call)
                 yield response
         except BaseException as error:
             await self._fail(call, context, error, started)
@@ -144,6 +153,7 @@ class _Door:
             call = self._open(context)
             self._check_caller(call.caller)
             async for response in self._serve(self._each(requests, call), call):
+                self._recheck(call)
                 yield response
         except BaseException as error:
             await self._fail(call, context, error, started)
@@ -152,8 +162,16 @@ class _Door:
 
     async def _each(self, requests: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
         async for request in requests:
+            self._recheck(call)
             self._check(call.caller, request)
             yield request
+
+    def _recheck(self, call: Call) -> None:
+        """End a stream whose caller was revoked or suspended since it opened."""
+        caller = self._edge.identify.refresh(call.caller)
+        if caller is not call.caller:
+            self._check_caller(caller)
+            call.caller = caller
 
     def _open(self, context: Context) -> Call:
         request_id = correlation_id = ""
@@ -162,16 +180,22 @@ class _Door:
                 request_id = _printable(value)
             elif key == CORRELATION_ID:
                 correlation_id = _printable(value)
-        caller = Caller(platform="") if self._anonymous else self._edge.identify(context)
-        self._edge.admit(caller)
+        if self._anonymous:
+            caller = _ANONYMOUS
+            self._edge.admit_stranger(_address(context.peer()))
+        else:
+            caller = self._edge.identify(context)
+            self._edge.admit(caller.platform if not caller.operator else "operator " + caller.platform)
         request_id = request_id or self._edge.new_id()
-        return Call(
+        call = Call(
             caller=caller,
             method=self._path,
             request_id=request_id,
             correlation_id=correlation_id or request_id,
             context=context,
         )
+        CURRENT.set(call)
+        return call
 
     async def _fail(self, call: Call | None, context: Context, error: BaseException, started: float) -> None:
         """Report how a call ended badly, and end it with the status that says so."""
@@ -189,7 +213,8 @@ class _Door:
     def _finish(self, call: Call | None, code: str, started: float, reason: str = "") -> None:
         seconds = perf_counter() - started
         self._edge.observe(self._path, code, seconds)
-        level = logging.DEBUG if code == "OK" else logging.INFO
+        operator = call is not None and call.caller.operator
+        level = logging.DEBUG if code == "OK" and not operator else logging.INFO
         if not _log.isEnabledFor(level):
             return
         detail = {"rpc": self._path, "code": code, "reason": reason, "seconds": round(seconds, 6)}
@@ -200,6 +225,11 @@ class _Door:
                 "correlation_id": call.correlation_id,
             }
         _log.log(level, "rpc", extra=detail)
+
+
+def _address(peer: str) -> str:
+    """Return a peer without its port, which is new with each connection."""
+    return peer.rpartition(":")[0]
 
 
 def _serialise(response: Message | bytes) -> bytes:

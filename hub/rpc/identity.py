@@ -33,12 +33,20 @@ class CertificateIdentity:
         self._directory = directory
         self._clock = clock
         self._subjects: dict[bytes, _Subject] = {}
+        # Of every certificate ever seen, for `refresh`: an open stream may be older than all else that is kept.
+        self._pems: dict[str, bytes] = {}
         self._callers: dict[bytes, tuple[Caller, datetime]] = {}
         self._seen: Directory | None = None
 
     def __call__(self, context: Any) -> Caller:  # noqa: ANN401
         """Return the caller; raises Unauthenticated."""
-        pem = context.auth_context().get("x509_pem_cert", (b"",))[0]
+        return self._caller(context.auth_context().get("x509_pem_cert", (b"",))[0])
+
+    def refresh(self, caller: Caller) -> Caller:
+        """Return the caller as it stands now, the same object if nothing changed; raises Unauthenticated."""
+        return self._caller(self._pems[caller.serial])
+
+    def _caller(self, pem: bytes) -> Caller:
         directory = self._directory()
         if directory is not self._seen:
             self._callers.clear()
@@ -57,6 +65,7 @@ class CertificateIdentity:
             if len(self._subjects) >= _CERTIFICATES_KEPT:
                 self._subjects.clear()
             subject = self._subjects[pem] = _read_subject(pem)
+            self._pems[subject.serial] = pem
         if subject.serial in directory.revoked:
             raise Unauthenticated("CERTIFICATE_REVOKED", "this certificate has been revoked; register anew")
         parties = {} if subject.operator else directory.by_platform.get(subject.name, {})

@@ -40,13 +40,19 @@ EMSP = frozenset({Role.EMSP})
 ANY: frozenset[Role] = frozenset()
 PARTNER = Rule()
 OPERATOR = Rule(operator=True)
+#: Whoever holds a certificate that is good.
+ANYBODY = Rule(unregistered=True, also_operator=True)
 
 #: Method path -> rule. In batches each item is checked by its servicer (`require_party`) and refused for itself.
 TABLE: Mapping[str, Rule] = {
+    "/grpc.health.v1.Health/Check": ANYBODY,
+    "/grpc.health.v1.Health/List": ANYBODY,
+    "/grpc.health.v1.Health/Watch": ANYBODY,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANYBODY,
     "/roamhub.v1.RegistrationService/Register": Rule(anonymous=True),
     "/roamhub.v1.RegistrationService/RenewCertificate": Rule(unregistered=True),
-    "/roamhub.v1.PartyService/GetParty": Rule(unregistered=True, also_operator=True),
-    "/roamhub.v1.PartyService/ListParties": Rule(unregistered=True, also_operator=True),
+    "/roamhub.v1.PartyService/GetParty": ANYBODY,
+    "/roamhub.v1.PartyService/ListParties": ANYBODY,
     "/roamhub.v1.PartyService/UpdateParty": Rule(owner="party"),
     "/roamhub.v1.AdminService/CreateInvitation": OPERATOR,
     "/roamhub.v1.AdminService/ListInvitations": OPERATOR,
@@ -75,10 +81,10 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.AgreementService/SuspendAgreement": Rule(owner="party"),
     "/roamhub.v1.AgreementService/ResumeAgreement": Rule(owner="party"),
     "/roamhub.v1.AgreementService/TerminateAgreement": Rule(owner="party"),
-    "/roamhub.v1.AgreementService/GetAgreement": PARTNER,
-    "/roamhub.v1.AgreementService/ListAgreements": PARTNER,
-    "/roamhub.v1.AgreementService/ListAgreementVersions": PARTNER,
-    "/roamhub.v1.AgreementService/ExplainAgreement": PARTNER,
+    "/roamhub.v1.AgreementService/GetAgreement": Rule(also_operator=True),
+    "/roamhub.v1.AgreementService/ListAgreements": Rule(also_operator=True),
+    "/roamhub.v1.AgreementService/ListAgreementVersions": Rule(also_operator=True),
+    "/roamhub.v1.AgreementService/ExplainAgreement": Rule(also_operator=True),
     "/roamhub.v1.LinkService/Connect": PARTNER,
     "/roamhub.v1.AuthorizationService/Authorize": Rule(roles=CPO, owner="cpo"),
     "/roamhub.v1.AuthorizationService/StreamAuthorize": Rule(roles=CPO),
@@ -110,6 +116,21 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.TariffService/RemoveTariff": Rule(roles=CPO, owner="tariff"),
     "/roamhub.v1.TariffService/GetTariff": PARTNER,
     "/roamhub.v1.TariffService/ListTariffs": PARTNER,
+    "/roamhub.v1.ClearingService/ListPeriods": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/GetPeriod": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/CutOffPeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/CalculatePeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/ReviewPeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/IssuePeriod": OPERATOR,
+    "/roamhub.v1.ClearingService/ListStatements": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/GetStatement": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/AcknowledgeStatement": Rule(owner="party"),
+    "/roamhub.v1.ClearingService/ExportBundle": Rule(also_operator=True),
+    "/roamhub.v1.ClearingService/ListPositions": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetCheckpoint": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetInclusionProof": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetConsistencyProof": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetKeyring": Rule(also_operator=True),
 }
 
 #: Raises Denied unless the caller may send this request.

@@ -4,10 +4,13 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from hub.app.directory import Directory
-from hub.app.ports.cdrs import TokenKey
+from hub.app.ports.cdrs import AuthorizationKey
 from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
 from hub.domain.ids import ObjectId
+from hub.domain.tokens import TokenKey
+from hub.store.authorizations import StoredAuthorizations
 from hub.store.session import Session
+from hub.store.tokens import StoredTokens
 
 
 class StoredCdrFacts:
@@ -17,13 +20,22 @@ class StoredCdrFacts:
         self._session = session
         self._directory = directory
 
-    def authorizations(self, references: Iterable[str]) -> Mapping[str, KnownAuthorization]:
-        """Return the answers that these authorization references stand for."""
-        return {}
+    def authorizations(self, quoted: Iterable[AuthorizationKey]) -> Mapping[AuthorizationKey, KnownAuthorization]:
+        """Return the answers that CPOs quote, each by the CPO and the reference."""
+        parties, numbers = self._directory().parties, self._directory().by_number
+        keys = {(parties[cpo].number, reference) for cpo, reference in quoted if cpo in parties}
+        found = StoredAuthorizations(self._session, self._directory).find_many(keys) if keys else {}
+        return {
+            (numbers[cpo].id, reference): KnownAuthorization(
+                cpo=numbers[cpo].id, emsp=numbers[facts.emsp].id, token_uid=facts.token_uid, allowed=facts.allowed
+            )
+            for (cpo, reference), facts in found.items()
+            if facts.emsp is not None
+        }
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published."""
-        return frozenset()
+        return frozenset(StoredTokens(self._session, self._directory).find_many(set(tokens)))
 
     def evses(self, locations: Iterable[ObjectId]) -> Mapping[ObjectId, Mapping[str, KnownEvse]]:
         """Return the EVSEs of those locations that are published."""

@@ -22,6 +22,7 @@ from hub.store.presence import StoredPresences
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
 from hub.store.tariffs import StoredTariffs
+from hub.store.tokens import StoredTokens
 from hub.store.trust import StoredCertificates, StoredInvitations
 
 #: Returns unpredictable bytes.
@@ -135,6 +136,11 @@ class SqlUnitOfWork:
     def commands(self) -> StoredCommands:
         """Commands sent."""
         return StoredCommands(self.session, lambda: self.directory)
+
+    @cached_property
+    def tokens(self) -> StoredTokens:
+        """Tokens."""
+        return StoredTokens(self.session, lambda: self.directory)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

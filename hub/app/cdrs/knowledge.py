@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.app.ports.cdrs import StoredCdr, TokenKey
+from hub.app.ports.cdrs import AuthorizationKey, StoredCdr
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement
 from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, fold
+from hub.domain.tokens import TokenKey
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Knowledge:
     stored: dict[ObjectId, StoredCdr]
     credited: set[ObjectId]
     sessions: Mapping[ObjectId, KnownSession]
-    authorizations: Mapping[str, KnownAuthorization]
+    authorizations: Mapping[AuthorizationKey, KnownAuthorization]
     tokens: frozenset[TokenKey]
     locations: Mapping[ObjectId, Mapping[str, KnownEvse]]
 
@@ -40,7 +41,7 @@ class Knowledge:
             credited=set(uow.cdrs.credited(originals)),
             sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
             authorizations=uow.cdr_facts.authorizations(
-                {cdr.authorization_reference for cdr in charges if cdr.authorization_reference}
+                {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
             ),
             tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in charges if not cdr.authorization_reference}),
             locations=uow.cdr_facts.evses({ObjectId(cdr.id.party, cdr.location_id) for cdr in charges}),
@@ -51,7 +52,7 @@ class Knowledge:
         evses = self.locations.get(ObjectId(cdr.id.party, cdr.location_id))
         return Known(
             now=self.uow.now,
-            authorization=self.authorizations.get(cdr.authorization_reference),
+            authorization=self.authorizations.get((cdr.id.party, cdr.authorization_reference)),
             token=_token(cdr) in self.tokens,
             session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
             location=evses is not None,

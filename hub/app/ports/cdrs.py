@@ -3,19 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, CdrState
 from hub.domain.ids import ObjectId, PartyId
-
-
-class TokenKey(NamedTuple):
-    """What a CDR says of its token: the eMSP, the folded uid and the type."""
-
-    emsp: PartyId
-    uid: str
-    type: str
+from hub.domain.tokens import TokenKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +67,15 @@ class Cdrs(Protocol):
         ...
 
 
+#: An authorization as a CDR quotes it: the CPO that was answered, and the reference.
+AuthorizationKey = tuple[PartyId, str]
+
+
 class CdrFacts(Protocol):
     """What the checks of CDRs ask of the rest of the hub; each method is one query."""
 
-    def authorizations(self, references: Iterable[str]) -> Mapping[str, KnownAuthorization]:
-        """Return the answers that these authorization references stand for."""
+    def authorizations(self, quoted: Iterable[AuthorizationKey]) -> Mapping[AuthorizationKey, KnownAuthorization]:
+        """Return the answers that CPOs quote, each by the CPO and the reference."""
         ...
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:

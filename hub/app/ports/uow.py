@@ -14,6 +14,7 @@ from hub.app.ports.parties import Parties
 from hub.app.ports.presence import Presences
 from hub.app.ports.sessions import ChargingSessions
 from hub.app.ports.tariffs import Tariffs
+from hub.app.ports.tokens import Tokens
 from hub.app.ports.trust import Certificates, Invitations
 from hub.domain.journal import Entry, Fact, Receipt, Stream
 
@@ -127,6 +128,11 @@ class UnitOfWork(Protocol):
     @property
     def commands(self) -> Commands:
         """Commands sent."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens that eMSPs have published."""
         ...
 
     def new_id(self) -> str:

@@ -188,7 +188,12 @@ def compile_tariff(tariff: Tariff, policy: PricingPolicy = ROAMHUB_2026) -> Comp
     Raises:
         Invalid: A number in it is not finite or absurd, a step_size is negative, or a tax is not within 0..1000 %.
     """
-    return _compile(tariff, policy.equal_times, policy.equal_dates, policy.sales_tax_countries)
+    try:
+        return _compile(tariff, policy.equal_times, policy.equal_dates, policy.sales_tax_countries)
+    except TypeError:
+        # A signalling NaN has no hash; the check names its field.
+        check_tariff(tariff)
+        raise
 
 
 @lru_cache(maxsize=_TARIFFS_KEPT)

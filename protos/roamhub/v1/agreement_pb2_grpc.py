@@ -31,8 +31,8 @@ class AgreementServiceStub:
 
     An agreement is versioned. One side proposes, the other accepts; an amendment is a further version, and the one
     before stays in force until both have accepted the new one and its start has come. Terms never change within a version.
-    Only the two sides see an agreement: to all others it reads as one that does not exist (NOT_FOUND,
-    `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
+    Only the two sides and the hub's operator see an agreement: to all others it reads as one that does not exist
+    (NOT_FOUND, `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
 
     Methods that change something take `party`, the side in whose name the caller acts; a platform that does not operate it
     gets PERMISSION_DENIED. They may carry the `etag` of the agreement as last read; when it has changed since they end in
@@ -109,8 +109,8 @@ class AgreementServiceServicer:
 
     An agreement is versioned. One side proposes, the other accepts; an amendment is a further version, and the one
     before stays in force until both have accepted the new one and its start has come. Terms never change within a version.
-    Only the two sides see an agreement: to all others it reads as one that does not exist (NOT_FOUND,
-    `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
+    Only the two sides and the hub's operator see an agreement: to all others it reads as one that does not exist
+    (NOT_FOUND, `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
 
     Methods that change something take `party`, the side in whose name the caller acts; a platform that does not operate it
     gets PERMISSION_DENIED. They may carry the `etag` of the agreement as last read; when it has changed since they end in
@@ -209,7 +209,7 @@ class AgreementServiceServicer:
     def ExplainAgreement(self, request, context):
         """Says whether drivers of the eMSP may roam on the CPO's stations now, and if not, by which clause.
 
-        Answers a caller that operates one of the two; anybody else gets PERMISSION_DENIED.
+        Answers a caller that operates one of the two, and the hub's operator; anybody else gets PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,8 +287,8 @@ class AgreementService:
 
     An agreement is versioned. One side proposes, the other accepts; an amendment is a further version, and the one
     before stays in force until both have accepted the new one and its start has come. Terms never change within a version.
-    Only the two sides see an agreement: to all others it reads as one that does not exist (NOT_FOUND,
-    `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
+    Only the two sides and the hub's operator see an agreement: to all others it reads as one that does not exist
+    (NOT_FOUND, `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
 
     Methods that change something take `party`, the side in whose name the caller acts; a platform that does not operate it
     gets PERMISSION_DENIED. They may carry the `etag` of the agreement as last read; when it has changed since they end in

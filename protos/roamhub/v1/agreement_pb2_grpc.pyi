@@ -32,8 +32,8 @@ class AgreementServiceStub:
 
     An agreement is versioned. One side proposes, the other accepts; an amendment is a further version, and the one
     before stays in force until both have accepted the new one and its start has come. Terms never change within a version.
-    Only the two sides see an agreement: to all others it reads as one that does not exist (NOT_FOUND,
-    `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
+    Only the two sides and the hub's operator see an agreement: to all others it reads as one that does not exist
+    (NOT_FOUND, `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
 
     Methods that change something take `party`, the side in whose name the caller acts; a platform that does not operate it
     gets PERMISSION_DENIED. They may carry the `etag` of the agreement as last read; when it has changed since they end in
@@ -93,7 +93,7 @@ class AgreementServiceStub:
     ExplainAgreement: _grpc.UnaryUnaryMultiCallable[_agreement_pb2.ExplainAgreementRequest, _agreement_pb2.ExplainAgreementResponse]
     """Says whether drivers of the eMSP may roam on the CPO's stations now, and if not, by which clause.
 
-    Answers a caller that operates one of the two; anybody else gets PERMISSION_DENIED.
+    Answers a caller that operates one of the two, and the hub's operator; anybody else gets PERMISSION_DENIED.
     """
 
 @_typing.type_check_only
@@ -103,8 +103,8 @@ class AgreementServiceAsyncStub(AgreementServiceStub):
 
     An agreement is versioned. One side proposes, the other accepts; an amendment is a further version, and the one
     before stays in force until both have accepted the new one and its start has come. Terms never change within a version.
-    Only the two sides see an agreement: to all others it reads as one that does not exist (NOT_FOUND,
-    `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
+    Only the two sides and the hub's operator see an agreement: to all others it reads as one that does not exist
+    (NOT_FOUND, `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
 
     Methods that change something take `party`, the side in whose name the caller acts; a platform that does not operate it
     gets PERMISSION_DENIED. They may carry the `etag` of the agreement as last read; when it has changed since they end in
@@ -161,7 +161,7 @@ class AgreementServiceAsyncStub(AgreementServiceStub):
     ExplainAgreement: _aio.UnaryUnaryMultiCallable[_agreement_pb2.ExplainAgreementRequest, _agreement_pb2.ExplainAgreementResponse]  # type: ignore[assignment]
     """Says whether drivers of the eMSP may roam on the CPO's stations now, and if not, by which clause.
 
-    Answers a caller that operates one of the two; anybody else gets PERMISSION_DENIED.
+    Answers a caller that operates one of the two, and the hub's operator; anybody else gets PERMISSION_DENIED.
     """
 
 class AgreementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -170,8 +170,8 @@ class AgreementServiceServicer(metaclass=_abc_1.ABCMeta):
 
     An agreement is versioned. One side proposes, the other accepts; an amendment is a further version, and the one
     before stays in force until both have accepted the new one and its start has come. Terms never change within a version.
-    Only the two sides see an agreement: to all others it reads as one that does not exist (NOT_FOUND,
-    `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
+    Only the two sides and the hub's operator see an agreement: to all others it reads as one that does not exist
+    (NOT_FOUND, `AGREEMENT_NOT_FOUND`). Every change is an `agreement` entry of the registry journal, for the two sides alone.
 
     Methods that change something take `party`, the side in whose name the caller acts; a platform that does not operate it
     gets PERMISSION_DENIED. They may carry the `etag` of the agreement as last read; when it has changed since they end in
@@ -292,7 +292,7 @@ class AgreementServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_agreement_pb2.ExplainAgreementResponse, _abc.Awaitable[_agreement_pb2.ExplainAgreementResponse]]:
         """Says whether drivers of the eMSP may roam on the CPO's stations now, and if not, by which clause.
 
-        Answers a caller that operates one of the two; anybody else gets PERMISSION_DENIED.
+        Answers a caller that operates one of the two, and the hub's operator; anybody else gets PERMISSION_DENIED.
         """
 
 def add_AgreementServiceServicer_to_server(servicer: AgreementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

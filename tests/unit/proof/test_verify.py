@@ -10,12 +10,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from hub.cli.verify import verify
+from hub.cli.app import run as roamhub
 from hub.crypto.keyring import sign_keyring
 from hub.crypto.report import Failure, Outcome
 from hub.crypto.verify import verify_bundle
@@ -402,47 +400,50 @@ def test_no_spreadsheet_takes_a_cdr_id_for_a_formula() -> None:
     assert outcome(case) is None
 
 
-app = typer.Typer()
-app.command()(verify)
+Run = Callable[..., tuple[int, str]]
 
 
-def run(tmp_path: Path, data: bytes, *options: str, trust: str | None = None) -> tuple[int, str]:
-    (tmp_path / "bundle.zip").write_bytes(data)
-    (tmp_path / "roots.txt").write_text(ROOTS.to_text() if trust is None else trust)
-    result = CliRunner().invoke(app, [str(tmp_path / "bundle.zip"), "--trust", str(tmp_path / "roots.txt"), *options])
-    return result.exit_code, result.stdout
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def runs(data: bytes, *options: str, trust: str | None = None) -> tuple[int, str]:
+        (tmp_path / "bundle.zip").write_bytes(data)
+        (tmp_path / "roots.txt").write_text(ROOTS.to_text() if trust is None else trust)
+        code = roamhub(["verify", str(tmp_path / "bundle.zip"), "--trust", str(tmp_path / "roots.txt"), *options])
+        return code, capsys.readouterr().out
+
+    return runs
 
 
-def test_the_command_says_who_owes_what(tmp_path: Path) -> None:
-    code, text = run(tmp_path, PLAIN)
+def test_the_command_says_who_owes_what(run: Run) -> None:
+    code, text = run(PLAIN)
     assert code == 0
     assert "VERIFIED: DE-MSP owes NL-CPO 23.43 EUR for 4 CDRs" in text
 
 
-def test_the_command_prints_json_for_machines(tmp_path: Path) -> None:
-    code, text = run(tmp_path, PLAIN, "--json")
+def test_the_command_prints_json_for_machines(run: Run) -> None:
+    code, text = run(PLAIN, "--json")
     document = json.loads(text)
     assert (code, document["verified"], document["failure"]) == (0, True, None)
     assert document["statement"]["payable"] == "23.43"
-    code, text = run(tmp_path, PLAIN[:-1], "--json")
+    code, text = run(PLAIN[:-1], "--json")
     document = json.loads(text)
     assert (code, document["verified"], document["failure"]) == (12, False, "BUNDLE_MALFORMED")
 
 
-def test_the_command_names_the_failure(tmp_path: Path) -> None:
+def test_the_command_names_the_failure(run: Run) -> None:
     changed = bytearray(PLAIN)
     changed[Random(1).randrange(len(changed))] ^= 1
-    code, text = run(tmp_path, bytes(changed))
+    code, text = run(bytes(changed))
     assert code == Failure.BUNDLE_MALFORMED
     assert "NOT VERIFIED: BUNDLE_MALFORMED (exit code 12)" in text
 
 
-def test_the_command_wants_readable_files(tmp_path: Path) -> None:
-    assert run(tmp_path, PLAIN, trust="nothing")[0] == Failure.ROOTS_UNUSABLE
-    assert run(tmp_path, PLAIN, "--keyring", str(tmp_path / "none"))[0] == Failure.UNREADABLE
+def test_the_command_wants_readable_files(run: Run, tmp_path: Path) -> None:
+    assert run(PLAIN, trust="nothing")[0] == Failure.ROOTS_UNUSABLE
+    assert run(PLAIN, "--keyring", str(tmp_path / "none"))[0] == Failure.UNREADABLE
     newer = tmp_path / "keyring"
     newer.write_bytes(sign_keyring(RING.revoked(KEY.name, at=0), [ROOT]))
-    assert run(tmp_path, PLAIN, "--keyring", str(newer))[0] == Failure.KEY_NOT_VALID
+    assert run(PLAIN, "--keyring", str(newer))[0] == Failure.KEY_NOT_VALID
 
 
 def test_no_exit_code_is_used_twice_or_taken_by_the_shell() -> None:

@@ -1,0 +1,200 @@
+"""AuthorizationService."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+from roamhub.v1 import authorization_pb2 as pb
+from roamhub.v1 import common_pb2, token_object_pb2
+
+from hub.app.authorization import Asked, Authorizer
+from hub.app.ports.authorizations import AuthorizationFilter
+from hub.app.ports.spine import Reads
+from hub.domain.authorizations import Authorization, Place, Question
+from hub.domain.errors import HubError, NotFound
+from hub.domain.ids import PartyId
+from hub.rpc.calls import Call
+from hub.rpc.paging import read_page
+from hub.rpc.policy import CPO, require_party
+from hub.rpc.status import to_item_error
+from hub.rpc.wire import Reader, time_to_pb
+
+_UID_MAX = 36
+_TYPE_DEFAULT = "RFID"
+_EVSES_MAX = 100
+#: Questions of one stream that are open at a time; the stream is read on when one is answered.
+_OPEN_MAX = 512
+
+
+class AuthorizationServicer:
+    """Answers AuthorizationService."""
+
+    def __init__(self, *, authorizer: Authorizer, reads: Reads) -> None:
+        self._authorizer = authorizer
+        self._reads = reads
+
+    async def Authorize(self, request: pb.AuthorizeRequest, call: Call) -> pb.Authorization:
+        """Answer one question."""
+        asked = asked_from_pb(request, call)
+        answer = await self._authorizer.authorize(
+            asked, seconds_left=call.seconds_left(), correlation_id=call.correlation_id
+        )
+        return authorization_to_pb(answer)
+
+    async def StreamAuthorize(
+        self, requests: AsyncIterator[pb.StreamAuthorizeRequest], call: Call
+    ) -> AsyncIterator[pb.StreamAuthorizeResponse]:
+        """Answer many questions, each when it is ready."""
+        ready: asyncio.Queue[pb.StreamAuthorizeResponse | BaseException | None] = asyncio.Queue()
+        places = asyncio.Semaphore(_OPEN_MAX)
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def answer(message: pb.StreamAuthorizeRequest) -> None:
+            try:
+                ready.put_nowait(await self._answer(message, call))
+            except Exception as error:  # noqa: BLE001 - an error of ours ends the stream with its incident id
+                ready.put_nowait(error)
+            finally:
+                places.release()
+
+        async def read() -> None:
+            try:
+                async for message in requests:
+                    await places.acquire()
+                    task = asyncio.create_task(answer(message))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                await asyncio.gather(*tasks)
+                ready.put_nowait(None)
+            except Exception as error:  # noqa: BLE001 - raised below, where the stream ends
+                ready.put_nowait(error)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (item := await ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            for task in (reader, *tasks):
+                task.cancel()
+
+    async def _answer(self, message: pb.StreamAuthorizeRequest, call: Call) -> pb.StreamAuthorizeResponse:
+        try:
+            require_party(call.caller, message.request.cpo.country_code, message.request.cpo.party_id, CPO)
+            asked = asked_from_pb(message.request, call, "request")
+            answer = await self._authorizer.authorize(
+                asked, seconds_left=call.seconds_left(), correlation_id=call.correlation_id
+            )
+        except HubError as error:
+            return pb.StreamAuthorizeResponse(tag=message.tag, error=to_item_error(error))
+        return pb.StreamAuthorizeResponse(tag=message.tag, authorization=authorization_to_pb(answer))
+
+    async def GetAuthorization(self, request: pb.GetAuthorizationRequest, call: Call) -> pb.Authorization:
+        """Return an answer of the past."""
+        reader = Reader()
+        reference = reader.id("authorization_reference", request.authorization_reference, _UID_MAX)
+        reader.done()
+        parties = list(call.caller.parties)
+        found = await self._reads.run(lambda uow: uow.authorizations.find(reference, parties))
+        if found is None:
+            raise NotFound(
+                "AUTHORIZATION_NOT_FOUND", "there is no such authorization", authorization_reference=reference
+            )
+        return authorization_to_pb(found)
+
+    async def ListAuthorizations(
+        self,
+        request: pb.ListAuthorizationsRequest,
+        call: Call,  # noqa: ARG002
+    ) -> pb.ListAuthorizationsResponse:
+        """List answers of the past."""
+        page = read_page(request)
+        reader = Reader()
+        wanted = AuthorizationFilter(
+            party=reader.party("party", request.party.country_code, request.party.party_id),
+            start=reader.time("start_time", request.start_time) if request.HasField("start_time") else None,
+            end=reader.time("end_time", request.end_time) if request.HasField("end_time") else None,
+        )
+        reader.done()
+        before = str(page.after[0]) if page.after else ""
+        found = await self._reads.run(lambda uow: uow.authorizations.list(wanted, before, page.size + 1))
+        shown = found[: page.size]
+        return pb.ListAuthorizationsResponse(
+            authorizations=[authorization_to_pb(each) for each in shown],
+            next_page_token=page.next_token(shown[-1].reference) if len(found) > page.size else "",
+        )
+
+
+def asked_from_pb(request: pb.AuthorizeRequest, call: Call, path: str = "") -> Asked:
+    """Read a question; raises Invalid."""
+    reader = Reader(path)
+    cpo = reader.party("cpo", request.cpo.country_code, request.cpo.party_id)
+    emsp = None
+    if request.HasField("emsp"):
+        emsp = reader.party("emsp", request.emsp.country_code, request.emsp.party_id)
+    question = Question(
+        cpo=cpo,
+        token_uid=reader.id("token_uid", request.token_uid, _UID_MAX),
+        token_type=reader.id("token_type", request.token_type or _TYPE_DEFAULT, _UID_MAX),
+        emsp=emsp,
+        place=place_from_pb(reader, request.location) if request.HasField("location") else None,
+    )
+    if not request.request_id:
+        reader.done()
+        return Asked(platform=call.caller.platform, question=question)
+    request_id = reader.request_id(request.request_id)
+    reader.done()
+    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+    return Asked(platform=call.caller.platform, question=question, request_id=request_id, request_hash=digest)
+
+
+def place_from_pb(reader: Reader, message: token_object_pb2.LocationReferences) -> Place:
+    """Read where a driver wants to charge."""
+    if len(message.evse_uids) + len(message.connector_ids) > _EVSES_MAX:
+        reader.refuse("location", f"names at most {_EVSES_MAX} EVSEs and connectors")
+        return Place(location_id="")
+    return Place(
+        location_id=reader.id("location.location_id", message.location_id, _UID_MAX),
+        evse_uids=tuple(
+            reader.id(f"location.evse_uids[{i}]", uid, _UID_MAX) for i, uid in enumerate(message.evse_uids)
+        ),
+        connector_ids=tuple(
+            reader.id(f"location.connector_ids[{i}]", each, _UID_MAX) for i, each in enumerate(message.connector_ids)
+        ),
+    )
+
+
+def authorization_to_pb(answer: Authorization) -> pb.Authorization:
+    """Return the message of an answer."""
+    message = pb.Authorization(
+        authorization_reference=answer.reference,
+        allowed=answer.allowed,  # type: ignore[arg-type] # the numbers are the contract's
+        source=answer.source,  # type: ignore[arg-type]
+        reason=answer.reason,
+        agreement=answer.agreement,
+        clause=answer.clause,
+        cpo=party_key(answer.cpo),
+        emsp_reference=answer.emsp_reference,
+        recorded_time=time_to_pb(answer.recorded_time),
+    )
+    if answer.emsp is not None:
+        message.emsp.CopyFrom(party_key(answer.emsp))
+        if answer.token_document:
+            message.token.MergeFromString(answer.token_document)
+        else:
+            token = message.token
+            token.country_code, token.party_id = answer.emsp.country_code, answer.emsp.party_id
+            token.uid, token.type, token.contract_id = answer.token_uid, answer.token_type, answer.contract_id
+    if answer.place is not None:
+        message.location.location_id = answer.place.location_id
+        message.location.evse_uids.extend(answer.place.evse_uids)
+        message.location.connector_ids.extend(answer.place.connector_ids)
+    if answer.info_document:
+        message.info.MergeFromString(answer.info_document)
+    return message
+
+
+def party_key(party: PartyId) -> common_pb2.PartyKey:
+    """Return the message of a party."""
+    return common_pb2.PartyKey(country_code=party.country_code, party_id=party.party_id)

@@ -1,0 +1,100 @@
+"""A hub in a process of its own, as an operator runs it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class RunningHub:
+    """A hub process, the folder it runs in, and its command line."""
+
+    folder: Path
+    config: Path
+    listen: str
+    process: "subprocess.Popen[str]"
+
+    def roamhub(self, *arguments: str | Path) -> Done:
+        """Run a command as a process of its own, as the hub's operator would."""
+        return roamhub(*arguments, cwd=self.folder, config=self.config)
+
+
+def roamhub(*arguments: str | Path, cwd: Path, config: Path | None = None) -> Done:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROAMHUB_")}
+    if config is not None:
+        environment["ROAMHUB_CONFIG"] = str(config)
+    command = [str(Path(sys.executable).parent / "roamhub"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def running_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """Return a hub of this module alone; it is asked to stop at the end, and must."""
+    folder = tmp_path_factory.mktemp("hub")
+    listen, register, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
+    config = folder / "hub.toml"
+    config.write_text(
+        f'data_dir = "{folder / "data"}"\nlisten = "{listen}"\nregister_listen = "{register}"\n'
+        f'metrics_listen = "{metrics}"\ndrain_seconds = 1\n'
+    )
+    command = [str(Path(sys.executable).parent / "roamhub"), "serve", "--config", str(config)]
+    with (folder / "hub.log").open("w") as log:
+        process = subprocess.Popen(command, stderr=log, text=True, cwd=folder)
+    wait_for(lambda: listens(listen), process)
+    yield RunningHub(folder, config, listen, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=15) == 0, (folder / "hub.log").read_text()
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.05)
+    pytest.fail("it did not come about in 10 seconds")

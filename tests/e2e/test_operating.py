@@ -1,0 +1,78 @@
+"""The command line against a running hub: inviting, registering, agreeing, shutting out."""
+
+import json
+import stat
+
+from tests.e2e.conftest import RunningHub
+
+
+def test_two_partners_are_invited_register_and_agree(running_hub: RunningHub) -> None:
+    hub = running_hub
+    for platform, party in (("volt", "NL-VLT:CPO"), ("green", "DE-GRN:EMSP")):
+        done = hub.roamhub("partner", "invite", platform, "--party", party, "--out", f"{platform}.json")
+        assert done.code == 0, done.err
+        assert stat.S_IMODE((hub.folder / f"{platform}.json").stat().st_mode) == 0o600
+        assert hub.roamhub("partner", "register", f"{platform}.json", "--as", platform).code == 0
+    assert stat.S_IMODE((hub.folder / "volt" / "identity.pem").stat().st_mode) == 0o600
+    listed = hub.roamhub("partner", "list", "--json").json()
+    assert {"platforms/green", "platforms/volt"} <= {platform["name"] for platform in listed}
+
+    sides = ("--cpo", "NL-VLT", "--emsp", "DE-GRN")
+    explained = hub.roamhub("agreement", "explain", *sides, "--as", "green", "--json")
+    assert (explained.code, explained.json()["reason"]) == (1, "NO_AGREEMENT")
+    proposed = hub.roamhub("agreement", "propose", *sides, "--as", "volt", "--cycle", "hourly", "--json").json()
+    assert proposed["state"] == "STATE_PROPOSED"
+    own = hub.roamhub("agreement", "accept", proposed["name"], "--as", "volt")
+    assert (own.code, "PROPOSER_HAS_ACCEPTED" in own.err) == (3, True)
+    assert "state            ACTIVE" in hub.roamhub("agreement", "accept", proposed["name"], "--as", "green").out
+    assert hub.roamhub("agreement", "explain", *sides).out.startswith("yes: agreements/")
+    assert "NL-VLT  DE-GRN        1  ACTIVE  EUR       HOURLY" in hub.roamhub("agreement", "list").out
+
+    suspended = hub.roamhub("agreement", "suspend", proposed["name"], "--as", "green", "--note", "stock-taking")
+    assert "suspended by     DE-GRN" in suspended.out
+    assert hub.roamhub("agreement", "explain", *sides).code == 1
+    assert hub.roamhub("agreement", "resume", proposed["name"], "--as", "green").code == 0
+    ended = hub.roamhub("agreement", "terminate", proposed["name"], "--as", "volt", "--json")
+    assert ended.json()["state"] == "STATE_TERMINATED"
+
+
+def test_a_used_invitation_is_refused_and_a_wrong_party_is_named(running_hub: RunningHub) -> None:
+    hub = running_hub
+    hub.roamhub("partner", "invite", "once", "--party", "NL-ONC:CPO", "--out", "once.json")
+    assert hub.roamhub("partner", "register", "once.json", "--as", "once").code == 0
+    again = hub.roamhub("partner", "register", "once.json", "--as", "twice", "--json")
+    assert again.code == 5
+    assert json.loads(again.err)["error"]["reason"] == "INVITATION_REFUSED"
+    wrong = hub.roamhub("partner", "invite", "wrong", "--party", "NLX:CPO")
+    assert (wrong.code, "NL-ABC:CPO" in wrong.err) == (2, True)
+
+
+def test_a_platform_that_is_shut_out_cannot_call_any_more(running_hub: RunningHub) -> None:
+    hub = running_hub
+    hub.roamhub("partner", "invite", "gone", "--party", "NL-GON:CPO", "--out", "gone.json")
+    assert hub.roamhub("partner", "register", "gone.json", "--as", "gone").code == 0
+    assert hub.roamhub("agreement", "list", "--as", "gone").code == 0
+    assert hub.roamhub("partner", "revoke", "gone").code == 0
+    refused = hub.roamhub("agreement", "list", "--as", "gone")
+    assert refused.code == 5
+    assert refused.err.startswith("roamhub: CERTIFICATE_REVOKED: ")
+
+
+def test_a_partner_is_no_operator(running_hub: RunningHub) -> None:
+    hub = running_hub
+    hub.roamhub("partner", "invite", "plain", "--party", "NL-PLN:CPO", "--out", "plain.json")
+    hub.roamhub("partner", "register", "plain.json", "--as", "plain")
+    identity = (hub.folder / "plain" / "identity.pem").read_bytes()
+    (hub.folder / "stolen").mkdir()
+    (hub.folder / "stolen" / "operator.pem").write_bytes(identity)
+    (hub.folder / "stolen" / "ca.pem").write_bytes((hub.folder / "plain" / "ca.pem").read_bytes())
+    config = hub.folder / "stolen.toml"
+    config.write_text(f'data_dir = "{hub.folder / "stolen"}"\nlisten = "{hub.listen}"\n')
+    done = hub.roamhub("partner", "list", "--config", config)
+    assert (done.code, done.err.startswith("roamhub: NOT_PERMITTED: ")) == (5, True)
+
+
+def test_the_doctor_finds_a_running_hub_well(running_hub: RunningHub) -> None:
+    done = running_hub.roamhub("doctor", "--json")
+    found = {each["check"]: each["verdict"] for each in done.json()}
+    assert {found["data"], found["certificate"], found["database"], found["clock"]} == {"ok"}
