@@ -11,7 +11,7 @@ from hub.domain.rating.sheet import Sheet
 
 _ZERO = Decimal(0)
 _WH_PER_KWH = Decimal(1000)
-#: A thousandth of a Wh, or of a second: less is noise of the sender's arithmetic and buys no block.
+#: Less than a thousandth of a Wh, or of a second, is noise of the sender's arithmetic and buys no block.
 _GRAIN = Decimal("0.001")
 
 
@@ -72,9 +72,8 @@ def _to_whole_steps(usage: Usage, slot: int) -> Decimal:
     if step == 0 or usage.total <= 0:
         return _ZERO
     total = usage.total * _WH_PER_KWH if slot == ENERGY else usage.total
-    grained = total.quantize(_GRAIN)
-    over = grained % step
-    if not over:
+    over = total % step
+    if over < _GRAIN:
         return _ZERO
-    extra = grained - over + step - total
+    extra = step - over
     return extra.scaleb(-3) if slot == ENERGY else extra

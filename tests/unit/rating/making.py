@@ -42,7 +42,7 @@ def tariff(*elements: TariffElement, **fields: Any) -> Tariff:
     return Tariff(**{"id": "T1", "currency": "EUR", "elements": elements} | fields)
 
 
-def period(minute: float = 0, *, tariff_id: str | None = None, **volumes: str | int) -> RatablePeriod:
+def period(minute: float = 0, *, tariff_id: str | None = None, **volumes: Any) -> RatablePeriod:
     """Return a period that starts so many minutes after Monday 10:00 UTC, `ENERGY="20", TIME="1"`."""
     return period_of(
         MONDAY + timedelta(minutes=minute),
