@@ -1,10 +1,13 @@
-"""Following the hub's journal from where one left off, across restarts of either side."""
+"""Following the hub's journal, and CDRs, from where one left off, across restarts of either side."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
+from roamhub.v1.cdr_pb2 import CdrRecord, WatchCdrsRequest, WatchCdrsResponse
+from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 from roamhub.v1.journal_pb2 import JournalEntry, JournalStream, WatchRequest, WatchResponse
 from roamhub.v1.journal_pb2_grpc import JournalServiceStub
 from roamhub.v1.location_object_pb2 import Location
@@ -33,6 +36,16 @@ def decode(entry: JournalEntry) -> Message | None:
     message = make()
     message.ParseFromString(entry.body)
     return message
+
+
+class _Resumable(Protocol):
+    """A response that says where to go on."""
+
+    next_after_index: int
+
+
+Item = TypeVar("Item")
+Response = TypeVar("Response", bound=_Resumable)
 
 
 class Position:
@@ -69,7 +82,7 @@ class Journal:
         *,
         kinds: Sequence[str] = (),
         after_index: int = -1,
-    ) -> AsyncIterator[JournalEntry]:
+    ) -> AsyncGenerator[JournalEntry, None]:
         """Yield entries in order, first those already recorded, then each as it is recorded, without end.
 
         An entry counts as dealt with when the next one is asked for. Connections that break are made again.
@@ -85,15 +98,50 @@ class Journal:
             RoamhubError: The hub refused.
         """
         position = Position(state_file, after_index)
+
+        def watch() -> AsyncIterator[WatchResponse]:
+            request = WatchRequest(stream=stream, after_index=position.index, kinds=kinds)
+            return _responses(self._connection.stub(JournalServiceStub).Watch(request))
+
+        async for entry in self._follow(watch, position, lambda response: response.entries, lambda entry: entry.index):
+            yield entry
+
+    async def cdrs(self, state_file: Path | None = None, *, after_index: int = -1) -> AsyncGenerator[CdrRecord, None]:
+        """Yield the CDRs that concern this platform in the order of the clearing journal, without end.
+
+        What the hub made of each comes with it: accepted or returned, and its receipt. Otherwise as `follow`.
+
+        Raises:
+            RoamhubError: The hub refused.
+        """
+        position = Position(state_file, after_index)
+
+        def watch() -> AsyncIterator[WatchCdrsResponse]:
+            request = WatchCdrsRequest(after_index=position.index)
+            return _responses(self._connection.stub(CdrServiceStub).WatchCdrs(request))
+
+        async for record in self._follow(
+            watch, position, lambda response: response.cdrs, lambda record: record.receipt.journal_index
+        ):
+            yield record
+
+    async def _follow(
+        self,
+        watch: Callable[[], AsyncIterator[Response]],
+        position: Position,
+        items_of: Callable[[Response], Iterable[Item]],
+        index_of: Callable[[Item], int],
+    ) -> AsyncGenerator[Item, None]:
+        """Yield what streams bring, one stream after the other, and keep the position."""
         waits = self._backoff.waits()
         try:
             while True:
                 try:
-                    async for response in self._watch(stream, position.index, kinds):
+                    async for response in watch():
                         waits = self._backoff.waits()
-                        for entry in response.entries:
-                            yield entry
-                            position.index = entry.index
+                        for item in items_of(response):
+                            yield item
+                            position.index = index_of(item)
                         position.index = response.next_after_index
                         position.save()
                 except (Unreachable, Interrupted):
@@ -101,14 +149,11 @@ class Journal:
         finally:
             position.save()
 
-    async def _watch(
-        self, stream: JournalStream.ValueType, after_index: int, kinds: Sequence[str]
-    ) -> AsyncIterator[WatchResponse]:
-        request = WatchRequest(stream=stream, after_index=after_index, kinds=kinds)
-        call = self._connection.stub(JournalServiceStub).Watch(request)
-        try:
-            with translated():
-                async for response in call:
-                    yield response
-        finally:
-            call.cancel()
+
+async def _responses(call: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - generics exist for the type checker only
+    try:
+        with translated():
+            async for response in call:
+                yield response
+    finally:
+        call.cancel()

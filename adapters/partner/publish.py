@@ -25,6 +25,9 @@ from roamhub.v1.location_pb2_grpc import LocationServiceStub
 from roamhub.v1.tariff_object_pb2 import Tariff
 from roamhub.v1.tariff_pb2 import StreamTariffsRequest
 from roamhub.v1.tariff_pb2_grpc import TariffServiceStub
+from roamhub.v1.token_object_pb2 import Token
+from roamhub.v1.token_pb2 import StreamTokensRequest
+from roamhub.v1.token_pb2_grpc import TokenServiceStub
 
 from adapters.partner.connection import Connection
 from adapters.partner.errors import Interrupted, RoamhubError, Unreachable, from_item, translated
@@ -78,6 +81,12 @@ class Publisher:
         """Create tariffs or new versions of them (CPO). Raises RoamhubError when the hub refuses the caller."""
         open_stream = lambda: self._connection.stub(TariffServiceStub).StreamTariffs()  # noqa: E731
         upload = Upload(open_stream, lambda items: StreamTariffsRequest(tariffs=items), tariffs)
+        return await upload.run(progress, self._backoff)
+
+    async def tokens(self, tokens: Iterable[Token], progress: Progress = unseen) -> Published:
+        """Create or replace tokens (eMSP). Raises RoamhubError when the hub refuses the caller."""
+        open_stream = lambda: self._connection.stub(TokenServiceStub).StreamTokens()  # noqa: E731
+        upload = Upload(open_stream, lambda items: StreamTokensRequest(tokens=items), tokens)
         return await upload.run(progress, self._backoff)
 
     async def evse_states(self, party: PartyKey, states: Iterable[EvseState], progress: Progress = unseen) -> Published:
