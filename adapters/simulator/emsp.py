@@ -1,0 +1,162 @@
+"""A simulated eMSP: publishes cards, accepts agreements, answers authorizations, checks what it is to pay.
+
+    python -m adapters.simulator.emsp --folder DIR --invitation FILE --party DE-GRN --seed 1 [--serve HOST:PORT]
+
+With --serve the hub dials it; without, it holds a link. Orders: `ready`, `settle`; it ends with its input.
+"""
+
+import argparse
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from roamhub.v1.agreement_pb2 import AcceptAgreementRequest, Agreement, ListAgreementsRequest
+from roamhub.v1.agreement_pb2_grpc import AgreementServiceStub
+from roamhub.v1.cdr_pb2 import CDR_STATE_ACCEPTED
+from roamhub.v1.clearing_pb2 import (
+    Acknowledgement,
+    AcknowledgeStatementRequest,
+    GetStatementRequest,
+    ListStatementsRequest,
+    Statement,
+)
+from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub
+from roamhub.v1.common_pb2 import PartyKey
+from roamhub.v1.journal_pb2 import JOURNAL_STREAM_REGISTRY
+from roamhub.v1.partner_pb2 import PartnerServiceAuthorizeRequest
+from roamhub.v1.party_pb2 import Party, UpdatePartyRequest
+from roamhub.v1.party_pb2_grpc import PartyServiceStub
+from roamhub.v1.token_object_pb2 import ALLOWED_TYPE_ALLOWED, ALLOWED_TYPE_BLOCKED, AuthorizationInfo
+
+from adapters.partner import Handler, Partner, party
+from adapters.partner.errors import NotFound
+from adapters.simulator.stage import orders, tell
+from adapters.simulator.world import Card, make_cards
+
+
+def cards_of(emsp: PartyKey, count: int, seed: int) -> list[Card]:
+    """Return the cards in the hands of an eMSP's drivers: the same for whoever asks, as drivers carry them about."""
+    name = f"{seed} {emsp.country_code}-{emsp.party_id}"
+    return make_cards(emsp, count, datetime(2026, 1, 1, tzinfo=UTC), random.Random(name))  # noqa: S311 - a simulation
+
+
+class Answering(Handler):
+    """Allows its cards, unless they are blocked."""
+
+    def __init__(self, cards: Sequence[Card]) -> None:
+        self._cards = {card.token.uid: card for card in cards}
+        self.asked: Counter[str] = Counter()
+
+    async def authorize(self, request: PartnerServiceAuthorizeRequest) -> AuthorizationInfo:
+        """Answer the hub in real time."""
+        card = self._cards.get(request.token_uid)
+        if card is None:
+            raise NotFound("this token is unknown", reason="UNKNOWN_TOKEN")
+        allowed = ALLOWED_TYPE_BLOCKED if card.blocked else ALLOWED_TYPE_ALLOWED
+        self.asked["refused" if card.blocked else "allowed"] += 1
+        return AuthorizationInfo(allowed=allowed, token=card.token)
+
+
+class Emsp:
+    """One eMSP's back end."""
+
+    def __init__(self, partner: Partner, key: PartyKey, cards: Sequence[Card], folder: Path) -> None:
+        self._partner = partner
+        self._key = key
+        self._cards = cards
+        self._folder = folder
+        self.handler = Answering(cards)
+        self._owed: dict[str, Decimal] = {}
+        self._count = 0
+
+    async def publish(self, endpoint: str) -> None:
+        """Publish the cards, and where the hub dials."""
+        published = await self._partner.publish.tokens(card.token for card in self._cards)
+        if endpoint:
+            own = Party(country_code=self._key.country_code, party_id=self._key.party_id, endpoint=endpoint)
+            await self._partner.call(self._partner.stub(PartyServiceStub).UpdateParty, UpdatePartyRequest(party=own))
+        tell("published", tokens=published.applied + published.unchanged, refused=len(published.refusals))
+
+    async def accept_agreements(self) -> None:
+        """Accept what is proposed, as the journal tells of it."""
+        state = self._folder / "registry.index"
+        async for _ in self._partner.journal.follow(JOURNAL_STREAM_REGISTRY, state, kinds=["agreement"]):
+            stub = self._partner.stub(AgreementServiceStub)
+            proposed = ListAgreementsRequest(state=Agreement.STATE_PROPOSED)
+            for agreement in (await self._partner.call(stub.ListAgreements, proposed)).agreements:
+                if agreement.proposer != self._key:
+                    request = AcceptAgreementRequest(name=agreement.name, party=self._key, version=agreement.version)
+                    await self._partner.call(stub.AcceptAgreement, request)
+                    tell("accepted", agreement=agreement.name)
+
+    async def count_cdrs(self) -> None:
+        """Add up what accepted CDRs say, as they come."""
+        async for record in self._partner.journal.cdrs():
+            if record.state == CDR_STATE_ACCEPTED:
+                owed = self._owed.get(record.cdr.currency, Decimal(0))
+                self._owed[record.cdr.currency] = owed + Decimal(record.cdr.total_cost.before_taxes.value)
+                self._count += 1
+
+    async def settle(self) -> None:
+        """Accept each issued statement that says what was counted here, and no other."""
+        stub = self._partner.stub(ClearingServiceStub)
+        request = ListStatementsRequest(parent="agreements/-/periods/-", state=Statement.STATE_ISSUED)
+        for listed in (await self._partner.call(stub.ListStatements, request)).statements:
+            statement = await self._partner.call(stub.GetStatement, GetStatementRequest(name=listed.name))
+            exact = sum((Decimal(line.exact_amount.value) for line in statement.lines), Decimal(0))
+            counted = self._owed.get(statement.net.currency_code, Decimal(0))
+            agreed = exact == counted and statement.cdr_count == self._count
+            answer = AcknowledgeStatementRequest(
+                name=statement.name,
+                party=self._key,
+                digest=statement.digest,
+                decision=Acknowledgement.DECISION_ACCEPT if agreed else Acknowledgement.DECISION_REJECT,
+                reasons=[] if agreed else [Acknowledgement.Reason(code="TOTAL_DIFFERS")],
+            )
+            await self._partner.call(stub.AcknowledgeStatement, answer)
+            tell("settled", statement=statement.name, agreed=agreed, exact=str(exact), counted=str(counted))
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Take part until standard input ends."""
+    key = party(arguments.party)
+    async with AsyncExitStack() as stack:
+        partner = await stack.enter_async_context(await Partner.join(arguments.folder, arguments.invitation))
+        emsp = Emsp(partner, key, cards_of(key, arguments.cards, arguments.seed), arguments.folder)
+        if arguments.serve:
+            server = await stack.enter_async_context(partner.serve(emsp.handler, arguments.serve))
+            await emsp.publish(f"127.0.0.1:{server.port}")
+        else:
+            link = await stack.enter_async_context(partner.link(emsp.handler, key))
+            await link.connected.wait()
+            await emsp.publish("")
+        async with asyncio.TaskGroup() as group:  # what a follower raises ends them all
+            followers = [group.create_task(emsp.accept_agreements()), group.create_task(emsp.count_cdrs())]
+            tell("ready", reached_by="its endpoint" if arguments.serve else "a link")
+            async for order in orders():
+                if order["do"] == "settle":
+                    await emsp.settle()
+                tell("done", order=order["do"], asked=dict(emsp.handler.asked))
+            for follower in followers:
+                follower.cancel()
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--invitation", type=Path, required=True)
+    parser.add_argument("--party", required=True)
+    parser.add_argument("--cards", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--serve", default="", help="listen here for the hub; without it, hold a link")
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
