@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Call a running hub": {
         "partner": ("hub.cli.partners", "Invite partners, see who takes part, shut somebody out."),
+        "operator": ("hub.cli.operators", "Give the hub's people certificates of their own."),
         "agreement": ("hub.cli.agreements", "Who roams with whom, and on what terms."),
         "period": ("hub.cli.periods", "Settlement periods, from cut-off to issued."),
         "statement": ("hub.cli.statements", "Who owes whom, and the bundles that prove it."),

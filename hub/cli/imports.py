@@ -132,7 +132,7 @@ async def _publish(kind: str, act_as: Path, messages: Iterator[Any]) -> "Publish
             return await publisher.locations(messages)
         if kind == "tariff":
             return await publisher.tariffs(messages)
-        raise NotImplementedError  # TokenService has not landed
+        return await publisher.tokens(messages)
 
 
 def _report(kind: str, reading: Reading, published: "Published", json: bool) -> None:

@@ -28,7 +28,7 @@ ActAs = Annotated[
 ]
 MaybeActAs = Annotated[
     Path | None,
-    typer.Option("--as", metavar="DIR", help="Act as the partner whose certificate is in DIR, not as the operator."),
+    typer.Option("--as", metavar="DIR", help="Act with the certificate in DIR, a partner's or another operator's."),
 ]
 
 

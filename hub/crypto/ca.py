@@ -119,19 +119,29 @@ class CertificateAuthority:
         expiry = now + self._life
         names = [x509.UniformResourceIdentifier(PLATFORM_URI + platform), x509.DNSName(platform_host(platform))]
         purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-        certificate = self._sign(public_key, platform, names, purposes, now=now, expiry=expiry)
-        return Issued(
-            chain_pem=certificate.public_bytes(Encoding.PEM),
-            serial=f"{certificate.serial_number:x}",
-            expire_time=expiry,
-            renew_time=expiry - self._renewal_window,
-        )
+        return self._issued(self._sign(public_key, platform, names, purposes, now=now, expiry=expiry))
+
+    def issue_operator(self, csr_pem: bytes, operator: str, now: datetime) -> Issued:
+        """Return a certificate that makes the key's bearer an operator of this name; raises Invalid."""
+        expiry = now + self._life
+        names = [_uri(OPERATOR_URI + operator)]
+        key, purposes = _public_key(csr_pem), [ExtendedKeyUsageOID.CLIENT_AUTH]
+        return self._issued(self._sign(key, operator, names, purposes, now=now, expiry=expiry))
 
     def issue_pair(self, name: str, names: Sequence[x509.GeneralName], purpose: Purpose, now: datetime) -> KeyPair:
         """Return a new key and its certificate, for the hub's own use."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._sign(key.public_key(), name, names, [purpose], now=now, expiry=now + _OWN_LIFE)
         return KeyPair(key_pem=_key_pem(key), chain_pem=certificate.public_bytes(Encoding.PEM))
+
+    def _issued(self, certificate: x509.Certificate) -> Issued:
+        expiry = certificate.not_valid_after_utc
+        return Issued(
+            chain_pem=certificate.public_bytes(Encoding.PEM),
+            serial=f"{certificate.serial_number:x}",
+            expire_time=expiry,
+            renew_time=expiry - self._renewal_window,
+        )
 
     def _sign(
         self,

@@ -12,6 +12,7 @@ from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.trust import OPERATOR_URI, PLATFORM_URI, Certifier
 from hub.app.ports.uow import UnitOfWork
 from hub.app.trust.invitations import InvitedParty, create_invitation, revoke_invitation
+from hub.app.trust.operators import create_operator
 from hub.app.trust.parties import resume_party, suspend_party
 from hub.app.trust.revocation import Platform, find_platforms, revoke_certificate, revoke_platform
 from hub.domain.errors import invalid
@@ -140,6 +141,21 @@ class AdminServicer:
         serial = _match(_CERTIFICATE, request.name, "certificates/{serial}")
         own = call.caller.serial
         return _certificate_message(await self._committer.run(lambda uow: revoke_certificate(uow, serial, own=own)))
+
+    async def CreateOperator(self, request: pb.CreateOperatorRequest, _: Call) -> pb.CreateOperatorResponse:
+        """Give an operator a certificate."""
+        operator = request.operator_id
+        if not is_platform_id(operator) or operator == "root":
+            raise invalid("operator_id", "is 1 to 40 lower-case letters, digits and inner hyphens, other than root")
+        csr_pem = request.csr_pem.encode()
+        record = await self._committer.run(
+            lambda uow: create_operator(uow, operator=operator, csr_pem=csr_pem, certifier=self._certifier)
+        )
+        return pb.CreateOperatorResponse(
+            certificate=_certificate_message(record),
+            chain_pem=record.chain_pem.decode(),
+            ca_pem=self._certifier.ca_pem.decode(),
+        )
 
     async def SuspendParty(self, request: pb.SuspendPartyRequest, _: Call) -> party_pb2.Party:
         """Hold a party back."""

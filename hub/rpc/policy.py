@@ -61,6 +61,7 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.AdminService/RevokePlatform": OPERATOR,
     "/roamhub.v1.AdminService/ListCertificates": OPERATOR,
     "/roamhub.v1.AdminService/RevokeCertificate": OPERATOR,
+    "/roamhub.v1.AdminService/CreateOperator": OPERATOR,
     "/roamhub.v1.AdminService/SuspendParty": OPERATOR,
     "/roamhub.v1.AdminService/ResumeParty": OPERATOR,
     "/roamhub.v1.JournalService/Watch": PARTNER,

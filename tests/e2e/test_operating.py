@@ -76,3 +76,13 @@ def test_the_doctor_finds_a_running_hub_well(running_hub: RunningHub) -> None:
     done = running_hub.roamhub("doctor", "--json")
     found = {each["check"]: each["verdict"] for each in done.json()}
     assert {found["data"], found["certificate"], found["database"], found["clock"]} == {"ok"}
+
+
+def test_a_second_operator_acts_with_a_certificate_of_their_own(running_hub: RunningHub) -> None:
+    hub = running_hub
+    added = hub.roamhub("operator", "add", "anna", "--out", "anna")
+    assert added.out.startswith("anna is an operator until ")
+    assert hub.roamhub("agreement", "list", "--as", "anna").code == 0
+    (certificate,) = hub.roamhub("operator", "list", "anna", "--json").json()
+    assert hub.roamhub("operator", "revoke", certificate["name"]).code == 0
+    assert hub.roamhub("agreement", "list", "--as", "anna").code == 5

@@ -249,3 +249,26 @@ async def test_invitations_and_platforms_are_listed_in_pages(admin: admin_pb2_gr
     rest = await admin.ListPlatforms(admin_pb2.ListPlatformsRequest(page_size=3, page_token=first.next_page_token))
     assert [p.name for p in (*first.platforms, *rest.platforms)] == [f"platforms/p{i}" for i in range(5)]
     assert rest.next_page_token == ""
+
+
+async def test_an_operator_gets_a_certificate_that_is_listed_and_can_be_revoked(
+    hub: Hub, admin: admin_pb2_grpc.AdminServiceAsyncStub
+) -> None:
+    key, csr = make_csr()
+    made = await admin.CreateOperator(admin_pb2.CreateOperatorRequest(operator_id="anna", csr_pem=csr.decode()))
+    assert made.certificate.subject_uri == "roamhub://operator/anna"
+    listed = await admin.ListCertificates(admin_pb2.ListCertificatesRequest(parent="operators/anna"))
+    assert [each.name for each in listed.certificates] == [made.certificate.name]
+    async with open_channel(hub.port, made.ca_pem.encode(), key, made.chain_pem.encode()) as channel:
+        anna = admin_pb2_grpc.AdminServiceStub(channel)
+        assert (await anna.ListPlatforms(admin_pb2.ListPlatformsRequest())).platforms == []
+        await admin.RevokeCertificate(admin_pb2.RevokeCertificateRequest(name=made.certificate.name))
+        refused = await caught(anna.ListPlatforms(admin_pb2.ListPlatformsRequest()))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_REVOKED")
+
+
+@pytest.mark.parametrize("name", ["root", "", "-anna", "Anna", "a" * 41])
+async def test_an_operator_needs_a_name_of_their_own(admin: admin_pb2_grpc.AdminServiceAsyncStub, name: str) -> None:
+    _, csr = make_csr()
+    request = admin_pb2.CreateOperatorRequest(operator_id=name, csr_pem=csr.decode())
+    assert (await caught(admin.CreateOperator(request))).fields == ["operator_id"]

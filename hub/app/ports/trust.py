@@ -59,6 +59,10 @@ class Certifier(Protocol):
         """
         ...
 
+    def issue_operator(self, csr_pem: bytes, operator: str, now: datetime) -> Issued:
+        """Return a client certificate that makes the key's bearer an operator of this name; raises as the other."""
+        ...
+
 
 class Invitations(Protocol):
     """Stored invitations; their ids sort by the time they were made."""

@@ -502,6 +502,66 @@ class RevokeCertificateRequest(_message.Message):
 Global___RevokeCertificateRequest: _TypeAlias = RevokeCertificateRequest  # noqa: Y015
 
 @_typing.final
+class CreateOperatorRequest(_message.Message):
+    """Whom to make an operator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    CSR_PEM_FIELD_NUMBER: _builtins.int
+    operator_id: _builtins.str
+    """Names the person: 1 to 40 lower-case letters, digits and hyphens, the first and last no hyphen. `root` is the one
+    whose certificate the hub keeps itself.
+    """
+    csr_pem: _builtins.str
+    """PKCS 10 certificate signing request in PEM, as in RegisterRequest."""
+    def __init__(
+        self,
+        *,
+        operator_id: _builtins.str = ...,
+        csr_pem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csr_pem", b"csr_pem", "operator_id", b"operator_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOperatorRequest: _TypeAlias = CreateOperatorRequest  # noqa: Y015
+
+@_typing.final
+class CreateOperatorResponse(_message.Message):
+    """An operator's certificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    CHAIN_PEM_FIELD_NUMBER: _builtins.int
+    CA_PEM_FIELD_NUMBER: _builtins.int
+    chain_pem: _builtins.str
+    """The certificate in PEM, followed by those that lead to the hub's CA, if any."""
+    ca_pem: _builtins.str
+    """The certificate of the hub's CA in PEM."""
+    @_builtins.property
+    def certificate(self) -> Global___IssuedCertificate:
+        """The certificate, as it is on record."""
+
+    def __init__(
+        self,
+        *,
+        certificate: Global___IssuedCertificate | None = ...,
+        chain_pem: _builtins.str = ...,
+        ca_pem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_pem", b"ca_pem", "certificate", b"certificate", "chain_pem", b"chain_pem"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOperatorResponse: _TypeAlias = CreateOperatorResponse  # noqa: Y015
+
+@_typing.final
 class SuspendPartyRequest(_message.Message):
     """Which party."""
 

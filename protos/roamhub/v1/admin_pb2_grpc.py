@@ -71,6 +71,11 @@ class AdminServiceStub:
                 request_serializer=roamhub_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_admin__pb2.IssuedCertificate.FromString,
                 _registered_method=True)
+        self.CreateOperator = channel.unary_unary(
+                '/roamhub.v1.AdminService/CreateOperator',
+                request_serializer=roamhub_dot_v1_dot_admin__pb2.CreateOperatorRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_admin__pb2.CreateOperatorResponse.FromString,
+                _registered_method=True)
         self.SuspendParty = channel.unary_unary(
                 '/roamhub.v1.AdminService/SuspendParty',
                 request_serializer=roamhub_dot_v1_dot_admin__pb2.SuspendPartyRequest.SerializeToString,
@@ -149,6 +154,17 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateOperator(self, request, context):
+        """Gives an operator a certificate of their own. Steps such as ClearingService.ReviewPeriod take two persons, and the
+        journal names who did what.
+
+        Called again for the same operator it issues a further certificate; the one before stays good until it expires or is
+        revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SuspendParty(self, request, context):
         """Holds a party back: it may not call and is not called, and others see it as SUSPENDED.
 
@@ -204,6 +220,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeCertificate,
                     request_deserializer=roamhub_dot_v1_dot_admin__pb2.RevokeCertificateRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_admin__pb2.IssuedCertificate.SerializeToString,
+            ),
+            'CreateOperator': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOperator,
+                    request_deserializer=roamhub_dot_v1_dot_admin__pb2.CreateOperatorRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_admin__pb2.CreateOperatorResponse.SerializeToString,
             ),
             'SuspendParty': grpc.unary_unary_rpc_method_handler(
                     servicer.SuspendParty,
@@ -406,6 +427,33 @@ class AdminService:
             '/roamhub.v1.AdminService/RevokeCertificate',
             roamhub_dot_v1_dot_admin__pb2.RevokeCertificateRequest.SerializeToString,
             roamhub_dot_v1_dot_admin__pb2.IssuedCertificate.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOperator(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/CreateOperator',
+            roamhub_dot_v1_dot_admin__pb2.CreateOperatorRequest.SerializeToString,
+            roamhub_dot_v1_dot_admin__pb2.CreateOperatorResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,13 @@ class AdminServiceStub:
     Fails with NOT_FOUND (`CERTIFICATE_NOT_FOUND`), with FAILED_PRECONDITION (`OWN_CERTIFICATE`) for the one that makes
     the call.
     """
+    CreateOperator: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateOperatorRequest, _admin_pb2.CreateOperatorResponse]
+    """Gives an operator a certificate of their own. Steps such as ClearingService.ReviewPeriod take two persons, and the
+    journal names who did what.
+
+    Called again for the same operator it issues a further certificate; the one before stays good until it expires or is
+    revoked.
+    """
     SuspendParty: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SuspendPartyRequest, _party_pb2.Party]
     """Holds a party back: it may not call and is not called, and others see it as SUSPENDED.
 
@@ -111,6 +118,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     Fails with NOT_FOUND (`CERTIFICATE_NOT_FOUND`), with FAILED_PRECONDITION (`OWN_CERTIFICATE`) for the one that makes
     the call.
+    """
+    CreateOperator: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateOperatorRequest, _admin_pb2.CreateOperatorResponse]  # type: ignore[assignment]
+    """Gives an operator a certificate of their own. Steps such as ClearingService.ReviewPeriod take two persons, and the
+    journal names who did what.
+
+    Called again for the same operator it issues a further certificate; the one before stays good until it expires or is
+    revoked.
     """
     SuspendParty: _aio.UnaryUnaryMultiCallable[_admin_pb2.SuspendPartyRequest, _party_pb2.Party]  # type: ignore[assignment]
     """Holds a party back: it may not call and is not called, and others see it as SUSPENDED.
@@ -197,6 +211,19 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails with NOT_FOUND (`CERTIFICATE_NOT_FOUND`), with FAILED_PRECONDITION (`OWN_CERTIFICATE`) for the one that makes
         the call.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateOperator(
+        self,
+        request: _admin_pb2.CreateOperatorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CreateOperatorResponse, _abc.Awaitable[_admin_pb2.CreateOperatorResponse]]:
+        """Gives an operator a certificate of their own. Steps such as ClearingService.ReviewPeriod take two persons, and the
+        journal names who did what.
+
+        Called again for the same operator it issues a further certificate; the one before stays good until it expires or is
+        revoked.
         """
 
     @_abc_1.abstractmethod
