@@ -1,12 +1,10 @@
 """What the checks of CDRs ask of the rest of the hub."""
-# ruff: noqa: ARG002 - connected as the rooms that hold these facts join
 
 from collections.abc import Callable, Iterable, Mapping
 
 from hub.app.directory import Directory
 from hub.app.ports.cdrs import AuthorizationKey
-from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
-from hub.domain.ids import ObjectId
+from hub.domain.cdrs.checks import KnownAuthorization
 from hub.domain.tokens import TokenKey
 from hub.store.authorizations import StoredAuthorizations
 from hub.store.session import Session
@@ -36,7 +34,3 @@ class StoredCdrFacts:
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published."""
         return frozenset(StoredTokens(self._session, self._directory).find_many(set(tokens)))
-
-    def evses(self, locations: Iterable[ObjectId]) -> Mapping[ObjectId, Mapping[str, KnownEvse]]:
-        """Return the EVSEs of those locations that are published."""
-        return {}

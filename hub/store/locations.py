@@ -60,15 +60,15 @@ _STATES = SelectKeys(
 _FACTS = SelectKeys(
     _KEY,
     lambda keys: select(
-        *_KEY,
+        *(keys.c[column.key] for column in _KEY),
         _LOCATION.c.time_zone,
         _EVSE.c.evse_id,
         _EVSE.c.state,
         _CONNECTOR.c.connector,
         _CONNECTOR.c.power,
     ).select_from(
-        keys.join(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
-        .join(_LOCATION, and_(_LOCATION.c.party == _EVSE.c.party, _LOCATION.c.location == _EVSE.c.location))
+        keys.join(_LOCATION, and_(*(_LOCATION.c[column.key] == keys.c[column.key] for column in _KEY[:2])))
+        .outerjoin(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
         .outerjoin(_CONNECTOR, and_(*(_CONNECTOR.c[column.key] == column for column in _KEY)))
     ),
 )
@@ -227,15 +227,15 @@ class StoredLocations:
             [(int(state), to_micros(at), number, *key) for key, (state, at) in states.items()],
         )
 
-    def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts]:
-        """Return the facts about those EVSEs that are on record."""
+    def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts | None]:
+        """Return the facts about EVSEs; None for one that its location, which is on record, does not have."""
         parties, owners = self._directory().parties, self._directory().by_number
         numbered = {(parties[key.party].number, key.location, key.evse) for key in keys if key.party in parties}
         if not numbered:
             return {}
-        found: dict[tuple[int, str, str], list[Row]] = defaultdict(list)
+        found: dict[tuple[int, str, str], list[Row]] = {}
         for row in _FACTS.all(self._session.connection, numbered):
-            found[row[:3]].append(row[3:])
+            found.setdefault(row[:3], []).append(row[3:])
         return {
             EvseKey(owners[number].id, location, evse): _facts(rows) for (number, location, evse), rows in found.items()
         }
@@ -249,9 +249,11 @@ class StoredLocations:
         return found
 
 
-def _facts(rows: list[Row]) -> EvseFacts:
+def _facts(rows: list[Row]) -> EvseFacts | None:
     """Return what one EVSE's rows, one for each connector, say."""
     time_zone, evse_id, state, _, _ = rows[0]
+    if state is None:
+        return None
     return EvseFacts(
         time_zone=time_zone,
         evse_id=evse_id,

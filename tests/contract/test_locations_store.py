@@ -81,7 +81,8 @@ async def test_replacing_a_location_leaves_nothing_of_the_one_before(spine: Spin
     moved = replace(location("1", evse("b")), point=Point(0, 0), document=b"new")
     await put(spine, moved)
     keys = [EvseKey(ABC, "1", "a"), EvseKey(ABC, "1", "b"), EvseKey(ABC, "2", "c")]
-    assert set(await read(spine, lambda uow: uow.locations.evses(keys))) == set(keys[1:])
+    facts = await read(spine, lambda uow: uow.locations.evses(keys))
+    assert [facts[key] is not None for key in keys] == [False, True, True]
     found = await read(spine, lambda uow: list(uow.locations.within(boxes_around(AMSTERDAM, 100), ANY)))
     assert [folded for _, folded, _, _ in found] == ["2"]
 
@@ -104,8 +105,10 @@ async def test_the_facts_about_evses_of_several_owners_come_in_one_query(spine: 
     bare = replace(evse("E2", state=EvseState.REMOVED), connectors=())
     await put(spine, location("1", two, bare), location("9", evse("x", connector("1", None)), party=XYZ))
     keys = [EvseKey(ABC, "1", "e1"), EvseKey(ABC, "1", "e2"), EvseKey(XYZ, "9", "x"), EvseKey(XYZ, "9", "nix")]
-    facts = await read(spine, lambda uow: uow.locations.evses(keys))
+    unknown = [EvseKey(ABC, "nix", "e1"), EvseKey(PartyId("DE", "NIX"), "1", "e1")]
+    facts = await read(spine, lambda uow: uow.locations.evses(keys + unknown))
     assert facts == {
+        keys[3]: None,
         keys[0]: EvseFacts(
             time_zone="Europe/Amsterdam",
             evse_id="NL*ABC*EE1",

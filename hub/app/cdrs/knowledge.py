@@ -9,6 +9,7 @@ from hub.domain.agreements import Agreement
 from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, fold
+from hub.domain.locations import EvseFacts, EvseKey
 from hub.domain.tokens import TokenKey
 
 
@@ -19,7 +20,7 @@ class Knowledge:
     Attributes:
         stored: CDRs on record, among them the originals of credits; grows with what the group records.
         credited: CDRs that have been credited; grows likewise.
-        locations: Published locations with their EVSEs, by the folded uid of each.
+        evses: EVSEs of published locations; None for one that its location does not have.
     """
 
     uow: UnitOfWork
@@ -28,7 +29,7 @@ class Knowledge:
     sessions: Mapping[ObjectId, KnownSession]
     authorizations: Mapping[AuthorizationKey, KnownAuthorization]
     tokens: frozenset[TokenKey]
-    locations: Mapping[ObjectId, Mapping[str, KnownEvse]]
+    evses: Mapping[EvseKey, EvseFacts | None]
 
     @classmethod
     def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr]) -> "Knowledge":
@@ -44,19 +45,20 @@ class Knowledge:
                 {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
             ),
             tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in charges if not cdr.authorization_reference}),
-            locations=uow.cdr_facts.evses({ObjectId(cdr.id.party, cdr.location_id) for cdr in charges}),
+            evses=uow.locations.evses({_evse(cdr) for cdr in charges}),
         )
 
     def about(self, cdr: Cdr, agreement: Agreement) -> Known:
         """Return what bears on one CDR."""
-        evses = self.locations.get(ObjectId(cdr.id.party, cdr.location_id))
+        key = _evse(cdr)
+        evse = self.evses.get(key)
         return Known(
             now=self.uow.now,
             authorization=self.authorizations.get((cdr.id.party, cdr.authorization_reference)),
             token=_token(cdr) in self.tokens,
             session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
-            location=evses is not None,
-            evse=(evses or {}).get(fold(cdr.evse_uid)),
+            location=key in self.evses,
+            evse=KnownEvse(connector_ids=evse.connector_ids) if evse is not None else None,
             original=self._original(cdr) if cdr.credit else None,
             currency=agreement.terms.currency,
             age_max=agreement.terms.cdr_age_max,
@@ -79,3 +81,7 @@ class Knowledge:
 
 def _token(cdr: Cdr) -> TokenKey:
     return TokenKey(cdr.emsp, fold(cdr.token_uid), cdr.token_type)
+
+
+def _evse(cdr: Cdr) -> EvseKey:
+    return EvseKey(cdr.id.party, fold(cdr.location_id), fold(cdr.evse_uid))

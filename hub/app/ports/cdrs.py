@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from hub.domain.cdrs.checks import KnownAuthorization, KnownEvse
+from hub.domain.cdrs.checks import KnownAuthorization
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, CdrState
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.tokens import TokenKey
@@ -80,8 +80,4 @@ class CdrFacts(Protocol):
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published, whether valid now or not."""
-        ...
-
-    def evses(self, locations: Iterable[ObjectId]) -> Mapping[ObjectId, Mapping[str, KnownEvse]]:
-        """Return the EVSEs of those locations that are published, by folded uid; removed ones included."""
         ...

@@ -78,8 +78,11 @@ class Locations(Protocol):
         """Write what EVSEs do that are on record."""
         ...
 
-    def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts]:
-        """Return the facts about those EVSEs that are on record, whoever owns them, in one query."""
+    def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts | None]:
+        """Return the facts about EVSEs, whoever owns them, in one query.
+
+        Of those whose location is on record: None for an EVSE that the location does not have.
+        """
         ...
 
     def time_zones(self, ids: Collection[ObjectId]) -> dict[ObjectId, str]:
