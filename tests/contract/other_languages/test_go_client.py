@@ -1,12 +1,24 @@
 """The contract from another language: a client generated from `protos/` alone, in Go, against a running hub."""
 
+import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
+from roamhub.v1 import admin_pb2, admin_pb2_grpc, party_pb2
+
+from hub.domain.agreements import CheckAction
+from hub.domain.ids import PartyId
+from hub.domain.parties import Role
+from hub.main import Hub
+from tests.conftest import PartnerFactory
+from tests.rpc.partners import held_link, says_yes
+from tests.support import agree
 
 HERE = Path(__file__).parent / "go"
 PROTOS = Path(__file__).parents[3] / "protos"
@@ -65,3 +77,40 @@ def _generate(folder: Path) -> None:
 
 def test_the_contract_generates_and_builds_in_go(go_client: Path) -> None:
     assert subprocess.run([go_client, "-help"], capture_output=True, check=False, timeout=10).returncode == 0
+
+
+async def test_a_back_end_in_go_registers_publishes_authorizes_and_submits_a_cdr(
+    hub: Hub, partner: PartnerFactory, operator_channel: grpc.aio.Channel, go_client: Path, tmp_path: Path
+) -> None:
+    emsp = await partner("NL-EMS", roles=(Role.EMSP,))
+    request = admin_pb2.CreateInvitationRequest()
+    request.invitation.platform_id = "gopher"
+    request.invitation.parties.add(country_code="NL", party_id="ABC", roles=[party_pb2.PARTY_ROLE_CPO])
+    invited = await admin_pb2_grpc.AdminServiceStub(operator_channel).CreateInvitation(request)
+    await agree(hub, PartyId("NL", "ABC"), emsp.party, checks={"LOCATION_UNKNOWN": CheckAction.WARN})
+    ca = tmp_path / "ca.pem"
+    ca.write_text(invited.ca_pem, encoding="utf-8")
+    options = {
+        "register": invited.register_endpoint,
+        "ca": str(ca),
+        "code": invited.code,
+        "token": "04A1B2C3",
+        "emsp": "NL-EMS",
+        "location": "LOC-1",
+    }
+    async with held_link(emsp, says_yes):
+        process = await asyncio.create_subprocess_exec(
+            go_client,
+            *(f"-{name}={value}" for name, value in options.items()),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, err.decode()
+    said = json.loads(out)
+    assert said["platform"] == "platforms/gopher"
+    assert said["allowed"] == "ALLOWED_TYPE_ALLOWED"
+    assert said["reference"]
+    assert said["state"] == "CDR_STATE_ACCEPTED", said["findings"]
+    assert said["again"] == said["index"], "the same submission has the same receipt"
+    assert said["conflict"] == "AlreadyExists"

@@ -1,5 +1,6 @@
-// A CPO's back end in Go, as small as it gets: it registers from an invitation, asks whether a token may charge and
-// submits a CDR, twice, as one does when an answer was lost. It prints what it learned as one line of JSON.
+// A CPO's back end in Go, as small as it gets: it registers from an invitation, publishes a location, asks whether a
+// token may charge there and submits a CDR, twice, as one does when an answer was lost. It prints what it learned as one
+// line of JSON.
 package main
 
 import (
@@ -80,6 +81,9 @@ func run() (map[string]any, error) {
 	defer connection.Close()
 
 	cpo, driver := partyOf(registered.GetParties()[0]), partyOf("parties/"+*emsp)
+	if _, err := pb.NewLocationServiceClient(connection).PutLocation(ctx, &pb.PutLocationRequest{Location: locationOf(cpo)}); err != nil {
+		return nil, err
+	}
 	answer, err := pb.NewAuthorizationServiceClient(connection).Authorize(ctx, &pb.AuthorizeRequest{
 		Cpo:       cpo,
 		TokenUid:  *token,
@@ -103,6 +107,10 @@ func run() (map[string]any, error) {
 	}
 	request.Cdr.TotalEnergy = number("99")
 	_, conflict := client.SubmitCdr(ctx, request)
+	findings := []string{}
+	for _, finding := range first.GetFindings() {
+		findings = append(findings, finding.GetCode())
+	}
 	return map[string]any{
 		"platform":  registered.GetPlatform(),
 		"allowed":   answer.GetAllowed().String(),
@@ -110,7 +118,7 @@ func run() (map[string]any, error) {
 		"state":     first.GetState().String(),
 		"index":     first.GetReceipt().GetJournalIndex(),
 		"again":     again.GetReceipt().GetJournalIndex(),
-		"findings":  len(first.GetFindings()),
+		"findings":  findings,
 		"conflict":  status.Code(conflict).String(),
 	}, nil
 }
@@ -167,6 +175,9 @@ func cdrOf(cpo, emsp *pb.PartyKey, answer *pb.Authorization) *pb.Cdr {
 	start := end.Add(-time.Hour)
 	reference := answer.GetAuthorizationReference()
 	contract := answer.GetToken().GetContractId()
+	place := locationOf(cpo)
+	evse := place.GetEvses()[0]
+	connector := evse.GetConnectors()[0]
 	return &pb.Cdr{
 		CountryCode:            cpo.GetCountryCode(),
 		PartyId:                cpo.GetPartyId(),
@@ -183,17 +194,17 @@ func cdrOf(cpo, emsp *pb.PartyKey, answer *pb.Authorization) *pb.Cdr {
 			ContractId:  contract,
 		},
 		CdrLocation: &pb.CdrLocation{
-			Id:                 *location,
-			Address:            "Stationsplein 1",
-			City:               "Utrecht",
-			Country:            "NLD",
-			Coordinates:        &pb.GeoLocation{Latitude: "52.089444", Longitude: "5.109722"},
-			EvseUid:            "EVSE-1",
-			EvseId:             "NL*CPO*E1",
-			ConnectorId:        "1",
-			ConnectorStandard:  "IEC_62196_T2",
-			ConnectorFormat:    pb.ConnectorFormat_CONNECTOR_FORMAT_SOCKET,
-			ConnectorPowerType: pb.PowerType_POWER_TYPE_AC_3_PHASE,
+			Id:                 place.GetId(),
+			Address:            place.GetAddress(),
+			City:               place.GetCity(),
+			Country:            place.GetCountry(),
+			Coordinates:        place.GetCoordinates(),
+			EvseUid:            evse.GetUid(),
+			EvseId:             evse.GetEvseId(),
+			ConnectorId:        connector.GetId(),
+			ConnectorStandard:  connector.GetStandard(),
+			ConnectorFormat:    connector.GetFormat(),
+			ConnectorPowerType: connector.GetPowerType(),
 		},
 		Currency: "EUR",
 		ChargingPeriods: []*pb.ChargingPeriod{{
@@ -207,6 +218,38 @@ func cdrOf(cpo, emsp *pb.PartyKey, answer *pb.Authorization) *pb.Cdr {
 		TotalEnergy: number("11"),
 		TotalTime:   number("1"),
 		LastUpdated: timestamppb.New(end),
+	}
+}
+
+func locationOf(cpo *pb.PartyKey) *pb.Location {
+	now := timestamppb.New(time.Now().Add(-time.Hour))
+	publish, evseID, volts, amperes := true, "NL*ABC*E1", int32(230), int32(16)
+	return &pb.Location{
+		CountryCode: cpo.GetCountryCode(),
+		PartyId:     cpo.GetPartyId(),
+		Id:          *location,
+		Publish:     &publish,
+		Address:     "Stationsplein 1",
+		City:        "Utrecht",
+		Country:     "NLD",
+		Coordinates: &pb.GeoLocation{Latitude: "52.089444", Longitude: "5.109722"},
+		TimeZone:    "Europe/Amsterdam",
+		LastUpdated: now,
+		Evses: []*pb.Evse{{
+			Uid:         "EVSE-1",
+			EvseId:      &evseID,
+			Status:      pb.EvseStatus_EVSE_STATUS_AVAILABLE,
+			LastUpdated: now,
+			Connectors: []*pb.Connector{{
+				Id:          "1",
+				Standard:    "IEC_62196_T2",
+				Format:      pb.ConnectorFormat_CONNECTOR_FORMAT_SOCKET,
+				PowerType:   pb.PowerType_POWER_TYPE_AC_3_PHASE,
+				MaxVoltage:  &volts,
+				MaxAmperage: &amperes,
+				LastUpdated: now,
+			}},
+		}},
 	}
 }
 
