@@ -2,8 +2,8 @@
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +18,14 @@ from grpc_status import rpc_status
 from sqlalchemy import Engine
 
 from hub.app.trust.registration import renew
+from hub.crypto.ca import server_pair
 from hub.domain.agreements import Agreement, AgreementState, Terms
 from hub.domain.clock import uuid7
 from hub.domain.ids import PartyId
 from hub.domain.parties import Party, PartyState, Role
 from hub.main import Hub
+from hub.main.server import credentials, make_server
+from hub.main.services import Service
 from hub.store.committer import Committer, DirectoryHolder
 from hub.store.database import open_engine
 from hub.store.reads import Reads
@@ -107,6 +110,17 @@ def open_channel(
     return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=[("grpc.use_local_subchannel_pool", 1)])
 
 
+@asynccontextmanager
+async def stand_ins(hub: Hub, services: Sequence[Service]) -> AsyncIterator[int]:
+    """Serve these services behind a hub's own edge and mutual TLS, on a port of their own."""
+    server = make_server(hub.config, hub.edge, services)
+    pair = server_pair(hub.ca, hub.config.data_dir, hub.server_names, hub.clock())
+    port = server.add_secure_port("127.0.0.1:0", credentials(pair, hub.ca.ca_pem))
+    await server.start()
+    yield port
+    await server.stop(None)
+
+
 def party_id(text: str) -> PartyId:
     """Return the party of `NL-ABC`."""
     country_code, _, party = text.partition("-")
@@ -141,8 +155,8 @@ class Refusal:
     code: grpc.StatusCode
     reason: str
     message: str
-    metadata: dict[str, str]
-    fields: list[str]
+    metadata: dict[str, str] = field(hash=False)
+    fields: list[str] = field(hash=False)
 
 
 def refusal(error: grpc.aio.AioRpcError) -> Refusal:

@@ -35,7 +35,7 @@ class Clearing(CdrServiceServicer):
         self.recorded: dict[str, str] = {}
         self.calls: list[list[str]] = []
 
-    async def BatchSubmitCdrs(self, request: BatchSubmitCdrsRequest, context: Any) -> BatchSubmitCdrsResponse:  # noqa: N802
+    async def BatchSubmitCdrs(self, request: BatchSubmitCdrsRequest, context: Any) -> BatchSubmitCdrsResponse:
         self.calls.append([each.request_id for each in request.requests])
         response = BatchSubmitCdrsResponse()
         for each in request.requests:

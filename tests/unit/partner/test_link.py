@@ -59,7 +59,7 @@ class LinkHub(LinkServiceServicer):
         self.refuse = refuse
         self.streams: asyncio.Queue[HubSide] = asyncio.Queue()
 
-    async def Connect(self, requests: AsyncIterator[ConnectRequest], context: Any) -> AsyncIterator[ConnectResponse]:  # noqa: N802
+    async def Connect(self, requests: AsyncIterator[ConnectRequest], context: Any) -> AsyncIterator[ConnectResponse]:
         if self.refuse:
             await context.abort(self.refuse, "no")
         side = HubSide(requests)

@@ -29,7 +29,7 @@ class Catalog(LocationServiceServicer):
         self.breaks_after = breaks_after
         self.stored: list[str] = []
 
-    async def StreamLocations(  # noqa: N802
+    async def StreamLocations(
         self, requests: AsyncIterator[StreamLocationsRequest], context: Any
     ) -> AsyncIterator[PublishProgress]:
         progress, messages = PublishProgress(), 0
@@ -53,7 +53,7 @@ class Catalog(LocationServiceServicer):
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
             yield progress
 
-    async def UpdateEvseStates(self, request: UpdateEvseStatesRequest, context: Any) -> UpdateEvseStatesResponse:  # noqa: N802
+    async def UpdateEvseStates(self, request: UpdateEvseStatesRequest, context: Any) -> UpdateEvseStatesResponse:
         refused = [
             ItemOutcome(index=index, error=ItemError(code=5, reason="EVSE_NOT_FOUND"))
             for index, state in enumerate(request.report.states)
