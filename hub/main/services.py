@@ -20,6 +20,7 @@ from roamhub.v1 import (
     registration_pb2,
     session_pb2,
     tariff_pb2,
+    token_pb2,
 )
 
 from hub.app.authorization import Authorizer
@@ -37,6 +38,7 @@ from hub.rpc.parties import PartyServicer
 from hub.rpc.registration import RegistrationServicer
 from hub.rpc.sessions import SessionServicer
 from hub.rpc.tariffs import TariffServicer
+from hub.rpc.tokens import TokenServicer
 
 if TYPE_CHECKING:
     from hub.main.hub import Hub
@@ -83,6 +85,7 @@ def services(hub: "Hub") -> list[Service]:
             tariff_pb2,
             TariffServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew),
         ),
+        _one(token_pb2, TokenServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew)),
         _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
     ]
 

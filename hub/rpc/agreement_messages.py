@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import agreement_pb2 as pb
-from roamhub.v1 import common_pb2
+from roamhub.v1.common_pb2 import PartyKey
 
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Cycle, Netting, Rounding, Service, Terms
 from hub.domain.errors import invalid
-from hub.domain.ids import PartyId
-from hub.rpc.wire import Reader, time_to_pb
+from hub.rpc.wire import Reader, party_to_pb, time_to_pb
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -165,11 +164,6 @@ def terms_to_pb(terms: Terms) -> pb.AgreementTerms:
     return message
 
 
-def party_to_pb(party: PartyId) -> common_pb2.PartyKey:
-    """Return the key of a party."""
-    return common_pb2.PartyKey(country_code=party.country_code, party_id=party.party_id)
-
-
 def agreement_to_pb(agreement: Agreement) -> pb.Agreement:
     """Return the message of one version."""
     message = pb.Agreement(
@@ -180,7 +174,10 @@ def agreement_to_pb(agreement: Agreement) -> pb.Agreement:
         emsp=party_to_pb(agreement.emsp),
         terms=terms_to_pb(agreement.terms),
         proposer=party_to_pb(agreement.proposer),
-        suspended_by=[party_to_pb(party) for party in sorted(agreement.suspended_by)],
+        suspended_by=[
+            PartyKey(country_code=party.country_code, party_id=party.party_id)
+            for party in sorted(agreement.suspended_by)
+        ],
         note=agreement.note,
         create_time=time_to_pb(agreement.created),
         update_time=time_to_pb(agreement.changed),

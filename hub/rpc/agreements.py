@@ -93,7 +93,7 @@ class AgreementServicer:
         read = Reader()
         state = read.one_of("state", request.state, STATES, next(iter(STATES.values()))) if request.state else None
         read.done()
-        after = str(page.after[0]) if page.after else ""
+        (after,) = page.key(str) or ("",)
         found = await self._reads.run(
             lambda uow: uow.agreements.page(self._seen_by(call), state=state, after_id=after, limit=page.size + 1)
         )
@@ -109,9 +109,8 @@ class AgreementServicer:
         """List the versions of one agreement, the newest first."""
         wanted, page = agreement_id(request.name), read_page(request)
         versions = await self._reads.run(lambda uow: use_cases.versions_of(uow, self._seen_by(call), wanted))
-        if page.after:
-            last = int(page.after[0])
-            versions = [version for version in versions if version.version < last]
+        if last := page.key(int):
+            versions = [version for version in versions if version.version < last[0]]
         shown = versions[: page.size]
         return pb.ListAgreementVersionsResponse(
             agreements=[agreement_to_pb(agreement) for agreement in shown],

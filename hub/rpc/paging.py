@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from hub.domain.errors import invalid
+from hub.domain.errors import Invalid, invalid
 
 #: What a caller gets who names no size, and the most that anyone gets.
 PAGE_SIZE_DEFAULT = 100
@@ -34,6 +34,18 @@ class Page:
     size: int
     after: tuple[Any, ...] | None
     _digest: bytes
+
+    def key(self, *kinds: type[str] | type[int]) -> tuple[Any, ...] | None:
+        """Return `after` if it has parts of these kinds, such as `page.key(str, int)`; None on the first page.
+
+        Raises:
+            Invalid: It has not, so this hub did not make the token.
+        """
+        if self.after is None:
+            return None
+        if tuple(type(part) for part in self.after) != kinds:
+            raise _not_ours()
+        return self.after
 
     def next_token(self, *key: str | int) -> str:
         """Return the token of the page that follows the item with this sort key."""
@@ -68,14 +80,23 @@ def _read_token(token: str, digest: bytes) -> tuple[Any, ...] | None:
     if not token:
         return None
     if len(token) > _TOKEN_CHARACTERS_MAX:
-        raise invalid("page_token", "is one that this hub returned")
+        raise _not_ours()
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         key = json.loads(raw[_DIGEST_BYTES:])
-    except ValueError:
-        raise invalid("page_token", "is one that this hub returned") from None
+    except (ValueError, RecursionError):
+        raise _not_ours() from None
     if raw[:_DIGEST_BYTES] != digest:
         raise invalid("page_token", "goes with the arguments it was returned for; only page_size may change")
-    if not isinstance(key, list) or not all(isinstance(part, (str, int)) for part in key):
-        raise invalid("page_token", "is one that this hub returned")
+    if not isinstance(key, list) or not all(_is_sort_key(part) for part in key):
+        raise _not_ours()
     return tuple(key)
+
+
+def _is_sort_key(part: object) -> bool:
+    """Say whether the part can be one of ours: ids are printable, and integers have 64 bits in a database."""
+    return (isinstance(part, str) and part.isprintable()) or (type(part) is int and -(1 << 63) <= part < 1 << 63)
+
+
+def _not_ours() -> Invalid:
+    return invalid("page_token", "is one that this hub returned")
