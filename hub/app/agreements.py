@@ -186,12 +186,11 @@ def explain(
     return (directory.active_agreement(cpo, emsp, now), None) if no is None else (no.agreement, no)
 
 
-def due(directory: Directory, now: datetime) -> bool:
-    """Say whether time alone has changed an agreement: ask before `follow_clock`, which takes a transaction."""
-    return any(
-        rules.as_time_passes(version, now, _before(directory, version)) is not version
-        for version in _watched(directory)
-    )
+def next_due(directory: Directory) -> datetime | None:
+    """Return the first instant at which time alone changes an agreement, which may have passed; None for never."""
+    starts = [a.terms.start for a in directory.upcoming.values()]
+    ends = [a.terms.end for a in _watched(directory) if a.terms.end is not None]
+    return min(starts + ends, default=None)
 
 
 def follow_clock(uow: UnitOfWork, encode: Encode) -> int:

@@ -20,11 +20,14 @@ from hub.domain.clock import Clock, uuid7
 from hub.domain.ids import PartyId
 from hub.domain.journal import Stream
 from hub.domain.rates import RateLimit
+from hub.jobs.agreements import AgreementClock
+from hub.jobs.scheduler import Scheduler
 from hub.main.server import credentials, make_server
 from hub.main.services import Service, registration, services, watched
 from hub.metrics import Metrics, MetricsServer
 from hub.routing.room import Routing
 from hub.routing.wire import presence_document
+from hub.rpc.agreement_messages import encode_agreement
 from hub.rpc.commands import command_document
 from hub.rpc.edge import Edge
 from hub.rpc.health import HealthServicer
@@ -115,6 +118,17 @@ class Hub:
             document=command_document,
             wait_seconds=config.partner_timeout_seconds,
         )
+        self.scheduler = Scheduler(self.metrics.job)
+        self.scheduler.every(
+            1,
+            "agreements",
+            AgreementClock(
+                committer=self.committer,
+                directory=lambda: self.directory.current,
+                clock=clock,
+                encode=encode_agreement,
+            ),
+        )
         self.metrics.read_heads(self.tail.head)
         self.metrics.read_links(lambda: len(self.routing.links))
         self.health = HealthServicer()
@@ -156,6 +170,8 @@ class Hub:
         opened.push_async_callback(self.routing.stop)
         self.commands.start()
         opened.push_async_callback(self.commands.stop)
+        self.scheduler.start()
+        opened.callback(self.scheduler.stop)
         if self.config.metrics_listen:
             metrics = MetricsServer(self.metrics, self.config.metrics_listen)
             opened.callback(metrics.stop)

@@ -252,13 +252,14 @@ async def test_time_ends_an_agreement_once(desk: Desk) -> None:
     made = await desk.active(end=START + HOUR)
     assert await desk.tick() == 0
     desk.spine.clock.advance(minutes=61)
-    assert use_cases.due(desk.spine.directory.current, desk.spine.clock())
+    assert use_cases.next_due(desk.spine.directory.current) == START + HOUR
     assert await desk.tick() == 1
     assert await desk.tick() == 0
     [version] = await desk.spine.reads.run(lambda u: u.agreements.versions(made.id))
     assert (version.state, version.ended) == (S.TERMINATED, START + HOUR)
     assert desk.spine.directory.current.partners_of("nl-cpo") == {CPO}
     assert len(await desk.facts()) == 3
+    assert use_cases.next_due(desk.spine.directory.current) is None
 
 
 async def test_time_replaces_a_version_by_the_accepted_amendment(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """AgreementService over real mutual TLS: two sides agree, and nobody else learns of it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -303,3 +304,16 @@ async def test_other_fields_that_cannot_be_are_named(cpo: Stub, emsp: Stub) -> N
     answer = await refused(emsp.AcceptAgreement(stale))
     assert (answer.code, answer.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
     assert (await emsp.GetAgreement(pb.GetAgreementRequest(name=made.name))) == made
+
+
+async def test_an_agreement_ends_by_itself_when_its_time_has_come(cpo: Stub, emsp: Stub) -> None:
+    end = Timestamp()
+    end.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+    made = await agreed(cpo, emsp, end_time=end)
+    assert made.state == A.STATE_ACTIVE
+    async with asyncio.timeout(10):
+        while made.state == A.STATE_ACTIVE:
+            await asyncio.sleep(0.05)
+            made = await emsp.GetAgreement(pb.GetAgreementRequest(name=made.name))
+    assert (made.state, made.terminate_time, made.note) == (A.STATE_TERMINATED, end, "the validity ended")
+    assert (await explain(cpo)).reason == "AGREEMENT_TERMINATED"
