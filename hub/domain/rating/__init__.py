@@ -17,11 +17,13 @@ from hub.domain.rating.breakdown import (
 from hub.domain.rating.compile import CompiledTariff, compile_tariff
 from hub.domain.rating.engine import rate
 from hub.domain.rating.policy import POLICIES, ROAMHUB_2026, PricingPolicy, policy_named
+from hub.domain.rating.quote import ChargingPlan, quote
 from hub.domain.rating.session import RatablePeriod, RatableSession, period_of
 
 __all__ = [
     "POLICIES",
     "ROAMHUB_2026",
+    "ChargingPlan",
     "CompiledTariff",
     "CostGroup",
     "Line",
@@ -38,5 +40,6 @@ __all__ = [
     "compile_tariff",
     "period_of",
     "policy_named",
+    "quote",
     "rate",
 ]

@@ -17,6 +17,7 @@ class NoteCode(StrEnum):
     """Stable codes of what a reader of the result should know; part of the public contract, never reused."""
 
     CREDIT_CDR = "credit_cdr"
+    DURATION_UNKNOWN = "duration_unknown"
     DISCHARGE_NOT_PRICED = "discharge_not_priced"
     LIMIT_WITHOUT_TAX = "limit_without_tax"
     LIMITS_CONTRADICT = "limits_contradict"

@@ -23,7 +23,7 @@ def check_tariff(tariff: Tariff) -> None:
     """
     for name, instant in (("start_date_time", tariff.start), ("end_date_time", tariff.end)):
         if instant is not None:
-            _check_instant(name, instant)
+            check_instant(name, instant)
     violations = list(_violations(tariff))
     if violations:
         raise Invalid(violations)
@@ -58,15 +58,15 @@ def check_session(session: RatableSession, currencies: Iterable[str]) -> None:
         Invalid: A time is not UTC or absurd, the end lies before the start, a currency differs, a volume is not
             finite, absurd, or a negative time.
     """
-    _check_instant("start", session.start)
-    _check_instant("end", session.end)
+    check_instant("start", session.start)
+    check_instant("end", session.end)
     if session.end < session.start:
         raise invalid("end", "must not be before the start")
     for currency in currencies:
         if currency != session.currency and currency.upper() != session.currency.upper():
             raise invalid("tariffs", f"are in {currency}, the session is in {session.currency}")
     for index, period in enumerate(session.periods):
-        _check_instant("charging_periods.start_date_time", period.start)
+        check_instant("charging_periods.start_date_time", period.start)
         try:
             for number in _numbers(period):
                 if number is not None and not -LARGEST_NUMBER < number < LARGEST_NUMBER:
@@ -79,7 +79,12 @@ def check_session(session: RatableSession, currencies: Iterable[str]) -> None:
                 raise invalid(f"charging_periods[{index}].dimensions", "must not hold a negative time")
 
 
-def _check_instant(name: str, instant: datetime) -> None:
+def check_instant(name: str, instant: datetime) -> None:
+    """Accept an instant in UTC of a sensible year.
+
+    Raises:
+        Invalid: It is none.
+    """
     if instant.tzinfo is not UTC and instant.utcoffset() != timedelta(0):
         raise invalid(name, "must be an aware time in UTC")
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:

@@ -112,10 +112,7 @@ class _Run:
         for code, message in choice.findings:
             self.sheet.note(code, message)
         self.periods = self._in_order()
-        # The charging session begins where the reservation ends (TariffRestrictions, `reservation`).
-        self.begin = session.start
-        if self.periods and _only_reserved(self.periods[0]):
-            self.begin = next((p.start for p in self.periods if not _only_reserved(p)), session.start)
+        self.begin = _begins(session.start, self.periods)
 
     def _in_order(self) -> tuple[RatablePeriod, ...]:
         periods = self.session.periods
@@ -304,6 +301,17 @@ class _Run:
             zone=self.zone,
         )
         return conclude(sheet, measured, self.policy)
+
+
+def charging_begins(session: RatableSession) -> datetime:
+    """Return where the charging session begins: where its reservation ends (TariffRestrictions, `reservation`)."""
+    return _begins(session.start, sorted(session.periods, key=lambda period: period.start))
+
+
+def _begins(start: datetime, periods: Sequence[RatablePeriod]) -> datetime:
+    if not periods or not _only_reserved(periods[0]):
+        return start
+    return next((period.start for period in periods if not _only_reserved(period)), start)
 
 
 def _only_reserved(period: RatablePeriod) -> bool:

@@ -1,0 +1,136 @@
+"""What would it cost: plans, and sessions they continue."""
+
+from datetime import time, timedelta
+from decimal import Decimal
+
+import pytest
+
+from hub.domain.errors import Invalid
+from hub.domain.rating import ChargingPlan, LineKind, NoteCode, quote, rate
+from hub.domain.tariffs import PriceLimit, ReservationRestriction, Tariff
+from tests.unit.rating.making import MONDAY, element, period, price, session, tariff
+
+
+def plan(energy: str, **fields: object) -> ChargingPlan:
+    standard: dict[str, object] = {"start": MONDAY, "time_zone": "UTC", "energy_kwh": Decimal(energy)}
+    return ChargingPlan(**(standard | fields))  # type: ignore[arg-type]
+
+
+def total(tariffs: list[Tariff], planned: ChargingPlan) -> str:
+    return str(quote(planned, tariffs).total_cost.before_taxes)
+
+
+def test_thirty_kwh_at_a_price_per_kwh() -> None:
+    chosen = tariff(element(price("FLAT", "0.5"), price("ENERGY", "0.25")))
+    assert total([chosen], plan("30", power_kw=Decimal(11))) == "8.0000"
+
+
+def test_time_follows_from_power_or_is_given() -> None:
+    chosen = tariff(element(price("TIME", "6", step=0)))
+    assert total([chosen], plan("22", power_kw=Decimal(11))) == "12.0000"
+    assert total([chosen], plan("22", duration=timedelta(minutes=30))) == "3.0000"
+    assert total([chosen], plan("22", power_kw=Decimal(11), duration=timedelta(minutes=30))) == "3.0000"
+
+
+def test_without_power_or_duration_time_is_left_out_with_a_note() -> None:
+    chosen = tariff(element(price("ENERGY", "1"), price("TIME", "6")))
+    rated = quote(plan("10"), [chosen])
+    assert str(rated.total_cost.before_taxes) == "10.0000"
+    assert rated.has(NoteCode.DURATION_UNKNOWN)
+
+
+def test_a_price_that_changes_by_the_clock_is_met_where_it_changes() -> None:
+    chosen = tariff(element(price("ENERGY", "1", step=0), end_time=time(11)), element(price("ENERGY", "2", step=0)))
+    rated = quote(plan("20", power_kw=Decimal(10)), [chosen])
+    assert [str(line.before_taxes) for line in rated.lines if line.dimension == "ENERGY"] == ["10", "20"] or str(
+        rated.total_cost.before_taxes
+    ) == "30.0000"
+    assert not rated.has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
+
+
+def test_a_price_that_changes_by_energy_or_duration_is_met_where_it_changes() -> None:
+    chosen = tariff(
+        element(price("ENERGY", "1", step=0), max_kwh=Decimal(5)),
+        element(price("ENERGY", "2", step=0), max_duration=3600),
+        element(price("ENERGY", "4", step=0)),
+    )
+    rated = quote(plan("20", power_kw=Decimal(10)), [chosen])
+    assert str(rated.total_cost.before_taxes) == "55.0000"  # 5 x 1 + 5 x 2 + 10 x 4
+    assert not rated.notes
+
+
+def test_without_time_only_energy_changes_a_price() -> None:
+    chosen = tariff(element(price("ENERGY", "1", step=0), max_kwh=Decimal(5)), element(price("ENERGY", "2", step=0)))
+    assert total([chosen], plan("20")) == "35.0000"
+
+
+def test_power_is_what_the_plan_says() -> None:
+    chosen = tariff(element(price("ENERGY", "1"), max_power=Decimal(16)), element(price("ENERGY", "2")))
+    assert total([chosen], plan("10", power_kw=Decimal(11))) == "10.0000"
+    assert total([chosen], plan("10", power_kw=Decimal(22))) == "20.0000"
+    assert total([chosen], plan("22", duration=timedelta(hours=1))) == "44.0000"
+
+
+def test_parking_after_charging_is_priced_across_its_changes() -> None:
+    chosen = tariff(
+        element(price("PARKING_TIME", "1", step=0), end_time=time(12)), element(price("PARKING_TIME", "4", step=0))
+    )
+    assert total([chosen], plan("11", power_kw=Decimal(11), parking=timedelta(hours=2))) == "5.0000"
+
+
+def test_a_plan_continues_a_session() -> None:
+    chosen = tariff(
+        element(price("FLAT", "1"), price("ENERGY", "1", step=0), max_kwh=Decimal(10)),
+        element(price("ENERGY", "2", step=0)),
+        max_price=PriceLimit(before_taxes=Decimal(15), after_taxes=Decimal(15)),
+    )
+    so_far = session(period(ENERGY=8, TIME=1), minutes=60)
+    assert str(rate(so_far, [chosen]).total_cost.before_taxes) == "9.0000"
+    assert total([chosen], plan("3", power_kw=Decimal(3), so_far=so_far)) == "13.0000"
+    assert total([chosen], plan("30", power_kw=Decimal(3), so_far=so_far)) == "15.0000"
+    assert total([chosen], plan("0", so_far=so_far)) == "9.0000"
+
+
+def test_a_plan_keeps_the_tariff_its_session_has() -> None:
+    one, two = tariff(element(price("ENERGY", "1")), id="A"), tariff(element(price("ENERGY", "5")), id="B")
+    so_far = session(period(ENERGY=1, tariff_id="B"))
+    assert total([one, two], plan("1", so_far=so_far)) == "10.0000"
+
+
+def test_duration_counts_from_where_the_reservation_ended() -> None:
+    chosen = tariff(
+        element(price("TIME", "1", step=0), reservation=ReservationRestriction.RESERVATION),
+        element(price("ENERGY", "1", step=0), max_duration=3600),
+        element(price("ENERGY", "3", step=0)),
+    )
+    so_far = session(period(RESERVATION_TIME=1), period(60, ENERGY=0, TIME="0.5"), minutes=90)
+    rated = quote(plan("10", power_kw=Decimal(10), so_far=so_far), [chosen])
+    assert str(rated.total_energy_cost and rated.total_energy_cost.before_taxes) == "20.0000"
+
+
+def test_summer_time_moves_the_cut() -> None:
+    chosen = tariff(element(price("TIME", "1", step=0), end_time=time(6)), element(price("TIME", "9", step=0)))
+    night = MONDAY.replace(month=3, day=31, hour=0)
+    # 06:00 in Berlin is 04:00 UTC after the change: four hours of night, one of day.
+    rated = quote(plan("5", start=night, time_zone="Europe/Berlin", duration=timedelta(hours=5)), [chosen])
+    assert str(rated.total_cost.before_taxes) == "13.0000"
+    assert [line.kind for line in rated.lines if line.dimension == "TIME"] == [LineKind.USAGE, LineKind.USAGE]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"energy_kwh": Decimal(-1)}, "energy_kwh"),
+        ({"energy_kwh": Decimal("NaN")}, "energy_kwh"),
+        ({"power_kw": Decimal(0)}, "power_kw"),
+        ({"power_kw": Decimal("0.0001")}, "duration"),
+        ({"duration": timedelta(days=32)}, "duration"),
+        ({"duration": timedelta(seconds=-1)}, "duration"),
+        ({"parking": timedelta(days=32)}, "parking"),
+        ({"parking": timedelta(seconds=-1)}, "parking"),
+    ],
+)
+def test_an_impossible_plan_is_refused_by_field(fields: dict[str, object], field: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        quote(plan("30", **fields) if "energy_kwh" not in fields else plan("1", **fields), [tariff()])
+    assert raised.value.violations[0].field == field
