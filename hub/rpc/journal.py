@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from roamhub.v1 import journal_pb2
 
@@ -15,8 +15,11 @@ from hub.rpc.calls import Call
 from hub.rpc.tail import JournalTail
 from hub.rpc.wire import Reader, party_to_pb, time_to_pb
 
-#: Entries looked at for one response.
+#: Entries looked at at once; fewer where they come from storage, as each watcher that catches up holds its own.
 PAGE = 500
+_STORED_PAGE = 100
+#: A response holds entries of at most so many bytes, or a single one: gRPC's clients take 4 MiB.
+_RESPONSE_BYTES = 1024 * 1024
 #: How often a watcher hears of progress when nothing it may see happens, in seconds.
 _PROGRESS_SECONDS = 15.0
 #: How soon it hears that others' entries have moved its index on, in seconds.
@@ -26,7 +29,7 @@ _REST_SECONDS = 0.01
 
 _STREAMS = {int(stream): stream for stream in Stream}
 _FIELD_ENTRIES = b"\x0a"  # field 1, length-delimited
-_CACHED = 2_048
+_CACHED_BYTES = 16 * 1024 * 1024
 
 
 class JournalServicer:
@@ -37,6 +40,7 @@ class JournalServicer:
         self._tail = tail
         self._directory = directory
         self._encoded: OrderedDict[tuple[Stream, int], bytes] = OrderedDict()
+        self._encoded_bytes = 0
 
     async def Watch(self, request: journal_pb2.WatchRequest, call: Call) -> AsyncIterator[bytes]:
         """Stream entries from an index on; responses are serialised here, each entry once for all watchers."""
@@ -51,25 +55,26 @@ class JournalServicer:
             )
         reported = index
         while not self._tail.stopping:
-            entries = self._tail.after(stream, index, PAGE)
+            entries, page = self._tail.after(stream, index, PAGE), PAGE
             if entries is None:
-                entries = await self._read(stream, index)
+                entries, page = await self._read(stream, index), _STORED_PAGE
             if entries:
                 index = entries[-1].index
                 directory = self._directory()
                 shown = [
                     e for e in entries if (not kinds or e.fact.kind in kinds) and may_see(directory, call.caller, e)
                 ]
-                if shown or len(entries) == PAGE:
-                    yield self._response(shown, index)
+                if shown or len(entries) == page:
+                    for part, upto in _parts(shown, index):
+                        yield self._response(part, upto)
                     reported = index
-                await asyncio.sleep(_REST_SECONDS if len(entries) < PAGE else 0)
+                await asyncio.sleep(_REST_SECONDS if len(entries) < page else 0)
             elif not await self._tail.wait(stream, index, _PROGRESS_SECONDS if reported == index else _UNSEEN_SECONDS):
                 yield self._response([], index)
                 reported = index
 
     async def _read(self, stream: Stream, index: int) -> list[Entry]:
-        return list(await self._reads.run(lambda uow: uow.journal.read(stream, index, PAGE)))
+        return list(await self._reads.run(lambda uow: uow.journal.read(stream, index, _STORED_PAGE)))
 
     def _response(self, entries: list[Entry], index: int) -> bytes:
         """Serialise a WatchResponse from entries that are serialised already (protobuf: concatenation merges)."""
@@ -84,8 +89,9 @@ class JournalServicer:
         encoded = self._encoded.get(key)
         if encoded is None:
             encoded = self._encoded[key] = entry_to_pb(entry).SerializeToString()
-            if len(self._encoded) > _CACHED:
-                self._encoded.popitem(last=False)
+            self._encoded_bytes += len(encoded)
+            while self._encoded_bytes > _CACHED_BYTES:
+                self._encoded_bytes -= len(self._encoded.popitem(last=False)[1])
         return encoded
 
 
@@ -102,6 +108,19 @@ def _read_request(request: journal_pb2.WatchRequest) -> tuple[Stream, frozenset[
             reader.refuse(f"kinds[{position}]", "is no kind of entry")
     reader.done()
     return stream, frozenset(kinds)
+
+
+def _parts(entries: list[Entry], index: int) -> Iterator[tuple[list[Entry], int]]:
+    """Yield the entries in parts that fit into one response each, with where to resume; the last time, `index`."""
+    part: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if part and size + len(entry.fact.body) > _RESPONSE_BYTES:
+            yield part, part[-1].index
+            part, size = [], 0
+        part.append(entry)
+        size += len(entry.fact.body)
+    yield part, index
 
 
 def _varint(number: int) -> bytes:

@@ -11,16 +11,21 @@ from collections.abc import Sequence
 
 from hub.domain.journal import Entry, Stream
 
-#: Entries of one stream kept in memory.
+#: Entries of one stream kept in memory, and how many bytes of facts these may hold: a report on a thousand EVSEs is
+#: a hundred times as long as a session.
 KEPT = 8_192
+KEPT_BYTES = 24 * 1024 * 1024
 
 
 class JournalTail:
     """Holds the newest entries and wakes those who wait; used from the event loop only."""
 
-    def __init__(self, *, kept: int = KEPT) -> None:
+    def __init__(self, *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._bytes = dict.fromkeys(Stream, 0)
         self._heads = dict.fromkeys(Stream, 0)
-        self._entries: dict[Stream, deque[Entry]] = {stream: deque(maxlen=kept) for stream in Stream}
+        self._entries: dict[Stream, deque[Entry]] = {stream: deque() for stream in Stream}
         self._news: dict[Stream, asyncio.Event] = {stream: asyncio.Event() for stream in Stream}
         self._stopping = asyncio.Event()
 
@@ -40,7 +45,11 @@ class JournalTail:
             if kept and entry.index != kept[-1].index + 1:
                 # Another process committed in between: what is kept must stay without gaps.
                 kept.clear()
+                self._bytes[entry.stream] = 0
             kept.append(entry)
+            self._bytes[entry.stream] += len(entry.fact.body)
+            while len(kept) > self._kept or (self._bytes[entry.stream] > self._kept_bytes and len(kept) > 1):
+                self._bytes[entry.stream] -= len(kept.popleft().fact.body)
             self._heads[entry.stream] = max(self._heads[entry.stream], entry.index + 1)
         for stream in {entry.stream for entry in entries}:
             self._wake(stream)
