@@ -26,8 +26,9 @@ from hub.domain.parties import Party, PartyState, Role
 from hub.main import Hub
 from hub.main.server import credentials, make_server
 from hub.main.services import Service
-from hub.store.committer import Committer, DirectoryHolder
+from hub.store.committer import Committer
 from hub.store.database import open_engine
+from hub.store.directory import DirectoryHolder
 from hub.store.reads import Reads
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

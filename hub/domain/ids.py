@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _PARTY = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}")
 _SEPARATORS = str.maketrans("", "", "*-")
@@ -27,6 +28,22 @@ class PartyId:
 
     def __str__(self) -> str:
         return f"{self.country_code}-{self.party_id}"
+
+
+def read_party(country_code: str, party_id: str) -> PartyId:
+    """Return the party of these two parts; the same object for the same spelling, as every call names some.
+
+    Raises:
+        ValueError: They are not a two-letter country code and a three-character party id.
+    """
+    if len(country_code) + len(party_id) > 5:
+        raise ValueError("a party is a two-letter country code and a three-character party id, such as NL and ABC")
+    return _party(country_code, party_id)
+
+
+@lru_cache(maxsize=16_384)
+def _party(country_code: str, party_id: str) -> PartyId:
+    return PartyId(country_code, party_id)
 
 
 def fold(text: str) -> str:

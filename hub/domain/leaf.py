@@ -23,6 +23,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 from hub.domain.merkle import HASH_BYTES, leaf_hash
@@ -158,6 +159,36 @@ def seal(
     return Leaf(
         kind=kind, recorded_time=recorded_time, owner=owner, counterparty=counterparty, commitments=tuple(commitments)
     ).to_bytes()
+
+
+def seal_and_open(
+    *, kind: str, recorded_time: datetime, owner: str, counterparty: str, fields: Mapping[str, bytes], leaf_salt: bytes
+) -> tuple[bytes, bytes]:
+    """Return what `seal` and `pack_openings(open_all(...))` return, in one pass: the hot path of every CDR.
+
+    Arguments and errors are those of `seal`; a text longer than 255 bytes raises ValueError too.
+    """
+    if len(leaf_salt) != SALT_BYTES:
+        raise ValueError("a leaf salt has 32 bytes")
+    micros = (recorded_time - _EPOCH) // _MICROSECOND
+    names = _plan(tuple(fields))
+    preimage = [_MAGIC, micros.to_bytes(8, "big", signed=True), _counted(kind), _counted(owner), _counted(counterparty)]
+    preimage.append(len(names).to_bytes(1, "big"))
+    openings: list[bytes] = []
+    for name, encoded, counted in names:
+        value = fields[name]
+        salt = sha256(leaf_salt + encoded).digest()
+        preimage += (counted, sha256(salt + counted + value).digest())
+        openings += (counted, salt, len(value).to_bytes(4, "big"), value)
+    return b"".join(preimage), b"".join(openings)
+
+
+@lru_cache(maxsize=64)
+def _plan(names: tuple[str, ...]) -> tuple[tuple[str, bytes, bytes], ...]:
+    """Return field names in the order of the leaf, each with its bytes, alone and counted."""
+    if not all(_NAME.fullmatch(name) for name in names):
+        raise ValueError("a field name is lower-case ASCII of at most 31 characters")
+    return tuple((name, name.encode(), _counted(name)) for name in sorted(names))
 
 
 def check_openings(leaf: Leaf, openings: Mapping[str, Opening]) -> None:

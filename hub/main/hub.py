@@ -33,8 +33,9 @@ from hub.rpc.edge import Edge
 from hub.rpc.health import HealthServicer
 from hub.rpc.identity import CertificateIdentity
 from hub.rpc.tail import JournalTail
-from hub.store.committer import Committer, DirectoryHolder
+from hub.store.committer import Committer
 from hub.store.database import open_engine
+from hub.store.directory import DirectoryHolder
 from hub.store.reads import Reads
 from hub.store.schema import upgrade
 from hub.store.unit import Entropy

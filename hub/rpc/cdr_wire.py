@@ -1,24 +1,28 @@
 """CDR messages to the facts the hub reasons about, and back."""
 
-from decimal import Decimal
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import cdr_object_pb2, cdr_pb2, session_object_pb2, tariff_object_pb2
 
 from hub.app.cdrs.submit import CdrSubmission
-from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrPeriod, CdrRecord
+from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, PeriodSums
 from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId
-from hub.domain.money import OCPI_DECIMALS, round_half_away
-from hub.rpc.wire import Reader, party_to_pb, time_to_pb
+from hub.domain.money import EXACT, OCPI_DECIMALS, round_half_away
+from hub.rpc.wire import Reader, party_to_pb, time_from_pb, time_to_pb
 
 _ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
-_TIME = session_object_pb2.CDR_DIMENSION_TYPE_TIME
-_PARKING = session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME
+_HOURS = frozenset({session_object_pb2.CDR_DIMENSION_TYPE_TIME, session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME})
 _ZERO = Decimal(0)
 _LARGEST = Decimal(10) ** 12
 _PERIODS_MAX = 10_000
+_add = EXACT.add
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_PERIODS = PeriodSums(count=0, first_start=_EPOCH, last_start=_EPOCH, energy=_ZERO, time=_ZERO)
 
 
 def submission_from_pb(
@@ -93,32 +97,52 @@ def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None 
     return value
 
 
-def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[CdrPeriod, ...]:
-    if not cdr.charging_periods:
-        reader.refuse("cdr.charging_periods", "has at least one period")
-    elif len(cdr.charging_periods) > _PERIODS_MAX:
-        reader.refuse("cdr.charging_periods", f"has at most {_PERIODS_MAX} periods")
-        return ()
-    periods = []
+def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> PeriodSums:
+    """Read what the checks ask of the periods; the hot loop of every CDR, so paths are only made for a refusal."""
+    first = last = None
+    energy = hours = _ZERO
+    try:
+        for period in cdr.charging_periods:
+            stamp = period.start_date_time
+            started = stamp.seconds, stamp.nanos
+            if first is None or last is None:
+                first = last = started
+            elif started < first:
+                first = started
+            elif started > last:
+                last = started
+            for dimension in period.dimensions:
+                kind = dimension.type
+                if kind == _ENERGY:
+                    energy = _add(energy, Decimal(dimension.volume.value))
+                elif kind in _HOURS:
+                    hours = _add(hours, Decimal(dimension.volume.value))
+        known = first is not None and first > (0, 0) and energy.is_finite() and hours.is_finite()
+    except InvalidOperation:
+        known = False
+    if not known or first is None or last is None or len(cdr.charging_periods) > _PERIODS_MAX:
+        _refuse_periods(reader, cdr)
+        return _NO_PERIODS
+    return PeriodSums(
+        count=len(cdr.charging_periods),
+        first_start=time_from_pb(Timestamp(seconds=first[0], nanos=first[1])),
+        last_start=time_from_pb(Timestamp(seconds=last[0], nanos=last[1])),
+        energy=energy,
+        time=hours,
+    )
+
+
+def _refuse_periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> None:
+    """Say which periods break which rule."""
+    if not 1 <= len(cdr.charging_periods) <= _PERIODS_MAX:
+        reader.refuse("cdr.charging_periods", f"holds 1 to {_PERIODS_MAX} periods")
+        return
     for position, period in enumerate(cdr.charging_periods):
         path = f"cdr.charging_periods[{position}]"
-        energy = time = parking = _ZERO
-        for dimension in period.dimensions:
-            if dimension.type == _ENERGY:
-                energy += reader.decimal(f"{path}.dimensions.volume", dimension.volume)
-            elif dimension.type == _TIME:
-                time += reader.decimal(f"{path}.dimensions.volume", dimension.volume)
-            elif dimension.type == _PARKING:
-                parking += reader.decimal(f"{path}.dimensions.volume", dimension.volume)
-        periods.append(
-            CdrPeriod(
-                start_time=reader.time(f"{path}.start_date_time", period.start_date_time),
-                energy_kwh=energy,
-                time_hours=time,
-                parking_hours=parking,
-            )
-        )
-    return tuple(periods)
+        reader.time(f"{path}.start_date_time", period.start_date_time)
+        for place, dimension in enumerate(period.dimensions):
+            if dimension.type == _ENERGY or dimension.type in _HOURS:
+                reader.decimal(f"{path}.dimensions[{place}].volume", dimension.volume)
 
 
 def _tariff_kind(cdr: cdr_object_pb2.Cdr) -> str:

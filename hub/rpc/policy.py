@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.domain.errors import Denied
-from hub.domain.ids import PartyId
+from hub.domain.ids import PartyId, read_party
 from hub.domain.parties import Caller, Role
 
 
@@ -227,7 +227,7 @@ def require_party(caller: Caller, country_code: str, party_id: str, roles: froze
         Denied: It does not, or that is no party at all.
     """
     try:
-        party = PartyId(country_code, party_id)
+        party = read_party(country_code, party_id)
     except ValueError:
         raise denied() from None
     held = caller.parties.get(party)

@@ -16,7 +16,7 @@ from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import common_pb2
 
 from hub.domain.errors import Invalid, Violation
-from hub.domain.ids import PartyId
+from hub.domain.ids import PartyId, read_party
 from hub.domain.money import parse_decimal
 
 T = TypeVar("T")
@@ -53,7 +53,11 @@ class Reader:
 
     def party(self, field: str, country_code: str, party_id: str) -> PartyId:
         """Read a party; the field is the path of the message that holds the two parts, "" for the message itself."""
-        return self._try(field or "party_id", lambda: PartyId(country_code, party_id), _NOBODY)
+        try:
+            return read_party(country_code, party_id)
+        except ValueError as error:
+            self.refuse(field or "party_id", str(error))
+            return _NOBODY
 
     def id(self, field: str, text: str, longest: int = _ID_MAX) -> str:
         """Read a foreign id: 1 to `longest` printable characters."""
@@ -82,7 +86,11 @@ class Reader:
             if required:
                 self.refuse(field, "is required")
             return Decimal(0)
-        return self._try(field, lambda: parse_decimal(number.value), Decimal(0))
+        try:
+            return parse_decimal(number.value)
+        except ValueError as error:
+            self.refuse(field, str(error))
+            return Decimal(0)
 
     def request_id(self, text: str) -> str:
         """Read the idempotency key: a UUID, required where money or CDRs move (AIP-155)."""

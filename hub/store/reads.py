@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from hub.app.ports.spine import UseCase
 from hub.domain.clock import Clock, NewId
-from hub.store.committer import DirectoryHolder
+from hub.store.directory import DirectoryHolder
 from hub.store.journal import read_heads
 from hub.store.unit import Entropy, SqlUnitOfWork
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-from hub.store.statements import Row, Statement, insert_into, upsert_into
+from hub.store.statements import Row, RowWriter, insert_into, upsert_into
 
 
 class Session:
@@ -18,7 +18,7 @@ class Session:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection
         self.now = now
-        self._waiting: dict[Statement, list[Row]] = {}
+        self._waiting: dict[RowWriter, list[Row]] = {}
 
     def insert(self, table: type[SQLModel], row: Row) -> None:
         """Queue one new whole row, in stored form, in the order of the table's columns."""
@@ -31,8 +31,8 @@ class Session:
     def flush(self) -> None:
         """Write the queued rows."""
         waiting, self._waiting = self._waiting, {}
-        for statement, rows in waiting.items():
-            statement.run_each(self.connection, rows)
+        for writer, rows in waiting.items():
+            writer.run_each(self.connection, rows)
 
     def discard(self) -> None:
         """Forget the queued rows."""

@@ -1,12 +1,15 @@
-"""Core statements on our tables, compiled once: the hot paths hand the driver plain tuples.
+"""Core statements on our tables, compiled once and handed to the driver as text with plain tuples.
 
-SQLAlchemy's per-execution work (parameter names, type processing, result rows) costs more than SQLite itself
-(docs/benchmarks.md), so a hot statement is compiled to its text once per dialect and run with positional parameters.
-Values must already be in stored form: microseconds for instants, scaled integers for decimals.
+SQLAlchemy's work per execution (contexts, parameter names, result rows) costs ten times what SQLite does for a small
+statement (docs/benchmarks.md). So a hot statement is built with Core, compiled once per dialect, and run on the
+driver's own cursor inside the transaction that SQLAlchemy opened. Values must already be in stored form: microseconds
+for instants, scaled integers for decimals. Errors are the driver's own, not
+SQLAlchemy's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Executable, Select, bindparam, insert
@@ -23,6 +26,16 @@ _DIALECTS: dict[str, DefaultDialect] = {
 }
 
 
+def cursor_of(connection: Connection) -> Any:  # noqa: ANN401 - a DB-API cursor, which has no common type
+    """Return a new cursor of the driver, in the transaction of this connection."""
+    return connection.connection.driver_connection.cursor()  # type: ignore[union-attr]
+
+
+def execute(connection: Connection, text: str) -> None:
+    """Run a statement without parameters, such as SAVEPOINT."""
+    cursor_of(connection).execute(text)
+
+
 class Statement:
     """A Core statement ready for positional execution.
 
@@ -31,13 +44,13 @@ class Statement:
     """
 
     def __init__(self, statement: Executable) -> None:
-        self._text: dict[str, str] = {}
+        self.text: dict[str, str] = {}
         # Per dialect: SQLite's LIMIT comes with an OFFSET of its own, for instance.
         self._fill: dict[str, Callable[[Row], Row]] = {}
         for name, dialect in _DIALECTS.items():
             compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
             assert isinstance(compiled, SQLCompiler)
-            self._text[name] = str(compiled)
+            self.text[name] = str(compiled)
             names = compiled.positiontup or []
             self.parameters = [n for n in names if compiled.binds[n].required]
             if len(self.parameters) < len(names):
@@ -45,28 +58,26 @@ class Statement:
 
     def all(self, connection: Connection, parameters: Row = ()) -> list[Row]:
         """Run it and return every row."""
-        dialect = connection.dialect.name
-        result = connection.exec_driver_sql(self._text[dialect], self._filled(dialect, parameters))
-        # The driver's own rows: SQLAlchemy's Row objects cost more than the query.
-        assert result.cursor is not None
-        return cast(list[Row], result.cursor.fetchall())
+        cursor = self._execute(connection, parameters)
+        return cast(list[Row], cursor.fetchall())
 
     def run(self, connection: Connection, parameters: Row = ()) -> int:
         """Run it once and return the number of rows it changed."""
-        dialect = connection.dialect.name
-        return connection.exec_driver_sql(self._text[dialect], self._filled(dialect, parameters)).rowcount
+        return cast(int, self._execute(connection, parameters).rowcount)
 
-    def run_each(self, connection: Connection, rows: list[Row]) -> None:
+    def run_each(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Run it for each row of parameters, in one call of the driver."""
         if rows:
             dialect = connection.dialect.name
             fill = self._fill.get(dialect)
-            filled = rows if fill is None else [fill(row) for row in rows]
-            connection.exec_driver_sql(self._text[dialect], filled)
+            cursor_of(connection).executemany(self.text[dialect], rows if fill is None else [fill(row) for row in rows])
 
-    def _filled(self, dialect: str, parameters: Row) -> Row:
+    def _execute(self, connection: Connection, parameters: Row) -> Any:  # noqa: ANN401 - a DB-API cursor
+        dialect = connection.dialect.name
         fill = self._fill.get(dialect)
-        return parameters if fill is None else fill(parameters)
+        cursor = cursor_of(connection)
+        cursor.execute(self.text[dialect], parameters if fill is None else fill(parameters))
+        return cursor
 
 
 def _filler(slots: list[tuple[bool, Any]]) -> Callable[[Row], Row]:
@@ -77,21 +88,71 @@ def _filler(slots: list[tuple[bool, Any]]) -> Callable[[Row], Row]:
     return fill
 
 
-@lru_cache(maxsize=256)
-def insert_into(table: type[SQLModel]) -> Statement:
-    """Return the insert of whole rows: one parameter per column, in the order of the table."""
-    target = table.__table__  # type: ignore[attr-defined]
-    return Statement(insert(target).values({column.name: bindparam(column.name) for column in target.columns}))
+class RowWriter:
+    """Writes whole rows of one table, many by one statement.
+
+    One statement of many rows is one step of the driver and one release of the interpreter's lock: with a statement a
+    row, the committer would hand the lock to the event loop and queue for it again at every row. Rows go out in pieces
+    of a few sizes, so that few texts exist.
+    """
+
+    _SIZES = (256, 64, 16, 4, 1)
+    _PARAMETERS_MAX = 30_000  # SQLite takes 32,766
+
+    def __init__(self, statement: Executable, columns: Sequence[str], key: Callable[[Row], Row] | None = None) -> None:
+        self._one = Statement(statement)
+        self._columns = len(columns)
+        self._key = key
+
+    def run(self, connection: Connection, row: Row) -> None:
+        """Write one row: a value for each column, in the order of the table."""
+        self._one.run(connection, row)
+
+    def run_each(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Write the rows. Of several that replace each other the last one is written."""
+        if self._key is not None and len(rows) > 1:
+            rows = list({self._key(row): row for row in rows}.values())
+        name, start = connection.dialect.name, 0
+        cursor = cursor_of(connection)
+        for size in self._SIZES:
+            if size * self._columns > self._PARAMETERS_MAX:
+                continue
+            while len(rows) - start >= size:
+                piece = rows[start : start + size]
+                cursor.execute(_repeated(self._one.text[name], size), tuple(chain.from_iterable(piece)))
+                start += size
+
+
+@lru_cache(maxsize=1_024)
+def _repeated(text: str, size: int) -> str:
+    """Return an INSERT of one row as an INSERT of so many."""
+    before, _, rest = text.partition(" VALUES ")
+    values, closing, after = rest.partition(")")
+    return f"{before} VALUES {', '.join([values + closing] * size)}{after}"
 
 
 @lru_cache(maxsize=256)
-def upsert_into(table: type[SQLModel]) -> Statement:
-    """Return the insert of whole rows that replaces a row of the same primary key; parameters as for `insert_into`."""
+def insert_into(table: type[SQLModel]) -> RowWriter:
+    """Return the writer of new rows of a table."""
     target = table.__table__  # type: ignore[attr-defined]
+    columns = [column.name for column in target.columns]
+    return RowWriter(insert(target).values({name: bindparam(name) for name in columns}), columns)
+
+
+@lru_cache(maxsize=256)
+def upsert_into(table: type[SQLModel]) -> RowWriter:
+    """Return the writer of rows that each replace the one of the same primary key, if there is one."""
+    target = table.__table__  # type: ignore[attr-defined]
+    columns = [column.name for column in target.columns]
+    places = [columns.index(column.name) for column in target.primary_key]
     # Both dialects write ON CONFLICT alike, so that one of their constructs serves both.
-    statement = postgresql.insert(target).values({column.name: bindparam(column.name) for column in target.columns})
+    statement = postgresql.insert(target).values({name: bindparam(name) for name in columns})
     rest = {c.name: statement.excluded[c.name] for c in target.columns if not c.primary_key}
-    return Statement(statement.on_conflict_do_update(index_elements=list(target.primary_key), set_=rest))
+    return RowWriter(
+        statement.on_conflict_do_update(index_elements=list(target.primary_key), set_=rest),
+        columns,
+        key=lambda row: tuple(row[place] for place in places),
+    )
 
 
 class SelectIn:

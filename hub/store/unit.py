@@ -21,6 +21,7 @@ from hub.store.parties import StoredParties, load_directory
 from hub.store.presence import StoredPresences
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
+from hub.store.statements import execute
 from hub.store.tariffs import StoredTariffs
 from hub.store.tokens import StoredTokens
 from hub.store.trust import StoredCertificates, StoredInvitations
@@ -145,12 +146,12 @@ class SqlUnitOfWork:
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""
         self._mark = self.journal.mark(), self._directory
-        self.session.connection.exec_driver_sql("SAVEPOINT use_case")
+        execute(self.session.connection, "SAVEPOINT use_case")
 
     def end_use_case(self) -> None:
         """Write what the use case queued and keep it."""
         self.session.flush()
-        self.session.connection.exec_driver_sql("RELEASE SAVEPOINT use_case")
+        execute(self.session.connection, "RELEASE SAVEPOINT use_case")
 
     def undo_use_case(self) -> None:
         """Undo all that the use case did, in the database and in memory."""
@@ -158,5 +159,5 @@ class SqlUnitOfWork:
         journal, directory = self._mark
         self.journal.restore(journal)
         self._show(directory)
-        self.session.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT use_case")
-        self.session.connection.exec_driver_sql("RELEASE SAVEPOINT use_case")
+        execute(self.session.connection, "ROLLBACK TO SAVEPOINT use_case")
+        execute(self.session.connection, "RELEASE SAVEPOINT use_case")

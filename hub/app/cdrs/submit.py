@@ -19,7 +19,7 @@ from hub.domain.clearing.items import ClearingItem
 from hub.domain.errors import Conflict, HubError, Precondition, invalid
 from hub.domain.ids import ObjectId
 from hub.domain.journal import EntryKind, Fact, Stream
-from hub.domain.leaf import SALT_BYTES, open_all, pack_openings, seal
+from hub.domain.leaf import SALT_BYTES, seal_and_open
 
 _E4 = 10_000
 
@@ -148,22 +148,17 @@ class _Intake:
             "token": f"{cdr.token_type}/{cdr.token_uid}".encode(),
             "contract": cdr.contract_id.encode(),
         }
-        salt = self._uow.entropy(SALT_BYTES)
         owner, counterparty = cdr.id.party, cdr.emsp
-        return Fact(
+        leaf, openings = seal_and_open(
             kind=kind,
-            owner=owner,
-            counterparty=counterparty,
-            subject=str(cdr.id),
-            body=seal(
-                kind=kind,
-                recorded_time=self._uow.now,
-                owner=str(owner),
-                counterparty=str(counterparty),
-                fields=fields,
-                leaf_salt=salt,
-            ),
-            openings=pack_openings(open_all(salt, fields)),
+            recorded_time=self._uow.now,
+            owner=str(owner),
+            counterparty=str(counterparty),
+            fields=fields,
+            leaf_salt=self._uow.entropy(SALT_BYTES),
+        )
+        return Fact(
+            kind=kind, owner=owner, counterparty=counterparty, subject=str(cdr.id), body=leaf, openings=openings
         )
 
 

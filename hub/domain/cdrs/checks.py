@@ -185,20 +185,17 @@ def _place(cdr: Cdr, known: Known) -> _Found:
 
 
 def _times(cdr: Cdr, known: Known) -> _Found:
-    starts = [period.start_time for period in cdr.periods]
-    if starts and (min(starts) < cdr.start_time or max(starts) > cdr.end_time):
+    if cdr.periods.first_start < cdr.start_time or cdr.periods.last_start > cdr.end_time:
         yield Check.TIMES_DISORDERED, "charging_periods", "start before the session or after its end"
     if known.age_max is not None and known.now - cdr.end_time > known.age_max:
         yield Check.AGE_EXCEEDED, "end_date_time", "is longer ago than the agreement accepts"
 
 
 def _sums(cdr: Cdr) -> _Found:
-    allowed = _ROUNDING * len(cdr.periods)
-    energy = sum((period.energy_kwh for period in cdr.periods), Decimal(0))
-    if abs(EXACT.subtract(energy, cdr.total_energy)) > allowed:
+    allowed = _ROUNDING * cdr.periods.count
+    if abs(EXACT.subtract(cdr.periods.energy, cdr.total_energy)) > allowed:
         yield Check.ENERGY_SUM_MISMATCH, "total_energy", "is not the sum of the charging periods"
-    time = sum((period.time_hours + period.parking_hours for period in cdr.periods), Decimal(0))
-    if time and abs(EXACT.subtract(time, cdr.total_time)) > allowed:
+    if cdr.periods.time and abs(EXACT.subtract(cdr.periods.time, cdr.total_time)) > allowed:
         yield Check.TIME_SUM_MISMATCH, "total_time", "is not the sum of the charging periods"
 
 

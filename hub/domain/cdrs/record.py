@@ -13,13 +13,14 @@ from hub.domain.journal import Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CdrPeriod:
-    """One charging period: its start and the volumes that the checks add up (kWh; hours)."""
+class PeriodSums:
+    """What the checks ask of all charging periods together: the first and last start, and sums in kWh and hours."""
 
-    start_time: datetime
-    energy_kwh: Decimal
-    time_hours: Decimal
-    parking_hours: Decimal
+    count: int
+    first_start: datetime
+    last_start: datetime
+    energy: Decimal
+    time: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Cdr:
     total_energy: Decimal
     total_time: Decimal
     total_parking_time: Decimal | None
-    periods: tuple[CdrPeriod, ...]
+    periods: PeriodSums
     last_updated: datetime
     credit: bool
     credit_of: str

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hub.domain.leaf import (
     open_all,
     pack_openings,
     seal,
+    seal_and_open,
     unpack_openings,
 )
 from hub.domain.merkle import leaf_hash
@@ -143,3 +145,18 @@ def test_texts_are_bounded_and_a_salt_is_whole() -> None:
         seal(kind="K" * 256, recorded_time=TIME, owner="", counterparty="", fields={}, leaf_salt=SALT)
     with pytest.raises(ValueError, match="32 bytes"):
         seal(kind="K", recorded_time=TIME, owner="", counterparty="", fields={}, leaf_salt=SALT[1:])
+
+
+def test_the_one_pass_form_yields_the_same_leaf_and_openings() -> None:
+    fields = {"settlement": b"{}", "document": b"\x01" * 32, "token": b"RFID/1"}
+    arguments: dict[str, Any] = {
+        "kind": "cdr_accepted",
+        "recorded_time": datetime(2026, 3, 1, tzinfo=UTC),
+        "owner": "NL-ABC",
+        "counterparty": "DE-XYZ",
+        "fields": fields,
+        "leaf_salt": b"\x07" * 32,
+    }
+    leaf, openings = seal_and_open(**arguments)
+    assert leaf == seal(**arguments)
+    assert openings == pack_openings(open_all(b"\x07" * 32, fields))
