@@ -16,6 +16,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 setup: $(STAMP) ## Create .venv with the locked dependencies and the project itself
 
+demo: $(STAMP) ## A month of roaming in demo-out/; LOCATIONS= TARIFFS= SESSIONS= for real data
+	$(BIN)/roamhub demo --out demo-out $(if $(LOCATIONS),--locations $(LOCATIONS)) $(if $(TARIFFS),--tariffs $(TARIFFS)) $(if $(SESSIONS),--sessions $(SESSIONS))
+
 test: $(STAMP) ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
