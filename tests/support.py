@@ -1,5 +1,6 @@
 """What tests build: a hub in this process, partners with real certificates, and the errors calls end in."""
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -147,6 +148,13 @@ async def add_partner(
     issued = await hub.committer.run(lambda uow: renew(uow, platform=platform, csr_pem=csr_pem, certifier=hub.ca))
     channel = open_channel(hub.port, hub.ca.ca_pem, key_pem, issued.chain_pem)
     return Partner(platform, ids, key_pem, issued.chain_pem, issued.serial, channel)
+
+
+async def eventually(holds: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until something holds that nothing announces."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ def _options(config: Config) -> list[tuple[str, int]]:
         # A peer that is gone without a word is found out by a ping, whether or not it has calls open.
         ("grpc.keepalive_time_ms", keepalive),
         ("grpc.keepalive_timeout_ms", min(keepalive, _ANSWER_MS)),
+        # gRPC waits for a ping's answer by this one, and not by the one above when that is shorter (seen in 1.85).
+        ("grpc.http2.ping_timeout_ms", min(keepalive, _ANSWER_MS)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         # Partners may ping us as often; more is taken for an attack and ends the connection.

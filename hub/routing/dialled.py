@@ -117,6 +117,7 @@ class Dialled:
             ("grpc.max_receive_message_length", message_bytes_max),
             ("grpc.keepalive_time_ms", int(keepalive_seconds * 1000)),
             ("grpc.keepalive_timeout_ms", int(keepalive_seconds * 1000)),
+            ("grpc.http2.ping_timeout_ms", int(keepalive_seconds * 1000)),  # without it gRPC waits a minute
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 5_000),
             ("grpc.enable_retries", 0),  # a command must not be sent twice by chance

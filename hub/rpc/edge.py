@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
 from hub.domain.clock import NewId
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, Invalid, Violation
 from hub.domain.parties import Caller
 from hub.rpc import policy
 from hub.rpc.calls import CORRELATION_ID, CURRENT, REQUEST_ID, Call
@@ -79,7 +79,7 @@ class Edge:
         )
 
     def _handler(self, method: MethodDescriptor, servicer: object) -> Any:  # noqa: ANN401
-        door = _Door(self, f"/{method.containing_service.full_name}/{method.name}", getattr(servicer, method.name))
+        door = _Door(self, method, getattr(servicer, method.name))
         kinds: dict[tuple[bool, bool], tuple[Callable[..., Any], Callable[..., Any]]] = {
             (False, False): (door.unary, grpc.unary_unary_rpc_method_handler),
             (True, False): (door.client_stream, grpc.stream_unary_rpc_method_handler),
@@ -87,30 +87,30 @@ class Edge:
             (True, True): (door.both_streams, grpc.stream_stream_rpc_method_handler),
         }
         handle, make = kinds[method.client_streaming, method.server_streaming]
-        return make(
-            handle,
-            request_deserializer=GetMessageClass(method.input_type).FromString,
-            response_serializer=_serialise,
-        )
+        # The door reads the messages itself: what is none must be refused like any other bad request.
+        return make(handle, request_deserializer=None, response_serializer=_serialise)
 
 
 class _Door:
     """The wrapper of one RPC, for its kind of call."""
 
-    def __init__(self, edge: Edge, path: str, serve: Callable[..., Any]) -> None:
+    def __init__(self, edge: Edge, method: MethodDescriptor, serve: Callable[..., Any]) -> None:
+        path = f"/{method.containing_service.full_name}/{method.name}"
         rule = policy.TABLE.get(path)
         self._edge = edge
         self._path = path
         self._serve = serve
+        self._from_bytes = GetMessageClass(method.input_type).FromString
         self._check = policy.checker(rule)
         self._check_caller = policy.opener(rule)
         self._anonymous = rule is not None and rule.anonymous
 
-    async def unary(self, request: Message, context: Context) -> Any:  # noqa: ANN401
+    async def unary(self, sent: bytes, context: Context) -> Any:  # noqa: ANN401
         started = perf_counter()
         call = None
         try:
             call = self._open(context)
+            request = self._read(sent)
             self._check(call.caller, request)
             response = await self._serve(request, call)
         except BaseException as error:
@@ -119,24 +119,25 @@ class _Door:
         self._finish(call, "OK", started)
         return response
 
-    async def client_stream(self, requests: AsyncIterator[Message], context: Context) -> Any:  # noqa: ANN401
+    async def client_stream(self, sent: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401
         started = perf_counter()
         call = None
         try:
             call = self._open(context)
             self._check_caller(call.caller)
-            response = await self._serve(self._each(requests, call), call)
+            response = await self._serve(self._each(sent, call), call)
         except BaseException as error:
             await self._fail(call, context, error, started)
             raise
         self._finish(call, "OK", started)
         return response
 
-    async def server_stream(self, request: Message, context: Context) -> AsyncIterator[Any]:
+    async def server_stream(self, sent: bytes, context: Context) -> AsyncIterator[Any]:
         started = perf_counter()
         call = None
         try:
             call = self._open(context)
+            request = self._read(sent)
             self._check(call.caller, request)
             async for response in self._serve(request, call):
                 self._recheck(call)
@@ -146,13 +147,13 @@ class _Door:
             raise
         self._finish(call, "OK", started)
 
-    async def both_streams(self, requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Any]:
+    async def both_streams(self, sent: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         started = perf_counter()
         call = None
         try:
             call = self._open(context)
             self._check_caller(call.caller)
-            async for response in self._serve(self._each(requests, call), call):
+            async for response in self._serve(self._each(sent, call), call):
                 self._recheck(call)
                 yield response
         except BaseException as error:
@@ -160,11 +161,19 @@ class _Door:
             raise
         self._finish(call, "OK", started)
 
-    async def _each(self, requests: AsyncIterator[Message], call: Call) -> AsyncIterator[Message]:
-        async for request in requests:
+    async def _each(self, sent: AsyncIterator[bytes], call: Call) -> AsyncIterator[Message]:
+        async for message in sent:
             self._recheck(call)
+            request = self._read(message)
             self._check(call.caller, request)
             yield request
+
+    def _read(self, sent: bytes) -> Message:
+        try:
+            return self._from_bytes(sent)
+        except DecodeError:
+            violation = Violation(field="request", rule="is a message of the type that this method takes")
+            raise Invalid([violation], reason="MALFORMED_MESSAGE") from None
 
     def _recheck(self, call: Call) -> None:
         """End a stream whose caller was revoked or suspended since it opened."""

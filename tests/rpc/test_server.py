@@ -1,29 +1,359 @@
-"""The hub as a server: who gets through the door at all."""
+"""The hub as a server: who gets through the door, how much they may send, and how it closes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import urllib.request
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from roamhub.v1 import journal_pb2, journal_pb2_grpc, party_pb2, party_pb2_grpc
 
-from hub.domain.parties import Role
-from hub.main import Hub
-from tests.conftest import PartnerFactory
-from tests.support import open_channel, refusal
+from hub.crypto.ca import CertificateAuthority
+from hub.main import Hub, system_clock
+from tests.support import Partner, add_partner, make_csr, open_channel, refusal
+
+if TYPE_CHECKING:
+    from hub.app.ports.uow import UnitOfWork
+    from hub.config import Config
+    from tests.conftest import PartnerFactory
+
+LIST = party_pb2.ListPartiesRequest()
 
 
-async def test_the_ports_that_the_system_picked_can_be_read(hub: Hub) -> None:
-    assert hub.port
-    assert hub.register_port
-    assert hub.port != hub.register_port
+def parties(channel: grpc.aio.Channel) -> party_pb2_grpc.PartyServiceAsyncStub:
+    return party_pb2_grpc.PartyServiceStub(channel)
 
 
-async def test_a_registered_platform_gets_past_tls_to_the_hub(hub: Hub, partner: PartnerFactory) -> None:
-    cpo = await partner("NL-ABC", roles=(Role.CPO,))
+async def ends_in(call: object) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await cpo.channel.unary_unary("/roamhub.v1.NoService/NoMethod", bytes, bytes)(b"")
-    assert refusal(caught.value).code is grpc.StatusCode.UNIMPLEMENTED
+        await call  # type: ignore[misc]
+    answer = refusal(caught.value)
+    return answer.code, answer.reason
+
+
+async def listed(hub: Hub, key_pem: bytes | None, chain_pem: bytes | None, ca_pem: bytes = b"") -> object:
+    """Make one call with a certificate."""
+    async with open_channel(hub.port, ca_pem or hub.ca.ca_pem, key_pem, chain_pem) as channel:
+        return await parties(channel).ListParties(LIST, timeout=5)
+
+
+# --- who gets in -------------------------------------------------------------------------------------------------
 
 
 async def test_without_a_client_certificate_nobody_connects(hub: Hub) -> None:
-    async with open_channel(hub.port, hub.ca.ca_pem) as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary("/roamhub.v1.NoService/NoMethod", bytes, bytes)(b"", timeout=5)
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert await ends_in(listed(hub, None, None)) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
+async def test_a_certificate_of_another_authority_does_not_connect(hub: Hub) -> None:
+    key, csr = make_csr()
+    stranger = CertificateAuthority.create(hub.clock()).issue_platform(csr, "acme", hub.clock())
+    assert await ends_in(listed(hub, key, stranger.chain_pem)) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
+async def test_a_partner_that_trusts_another_authority_does_not_talk_to_this_hub(hub: Hub) -> None:
+    key, csr = make_csr()
+    issued = hub.ca.issue_platform(csr, "acme", hub.clock())
+    other = CertificateAuthority.create(hub.clock()).ca_pem
+    assert await ends_in(listed(hub, key, issued.chain_pem, other)) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
+async def test_an_expired_certificate_does_not_connect(hub: Hub) -> None:
+    key, csr = make_csr()
+    expired = hub.ca.issue_platform(csr, "acme", hub.clock() - timedelta(days=91))
+    assert await ends_in(listed(hub, key, expired.chain_pem)) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
+async def test_the_servers_own_certificate_is_no_clients(hub: Hub) -> None:
+    pair = hub.ca.issue_pair("server", [x509.DNSName("localhost")], ExtendedKeyUsageOID.SERVER_AUTH, hub.clock())
+    assert await ends_in(listed(hub, pair.key_pem, pair.chain_pem)) == (grpc.StatusCode.UNAVAILABLE, "")
+
+
+async def test_the_certificate_that_the_hub_dials_with_is_no_partners(hub: Hub) -> None:
+    answer = await ends_in(listed(hub, hub.dial_pair.key_pem, hub.dial_pair.chain_pem))
+    assert answer == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_WITHOUT_PLATFORM")
+
+
+async def test_a_certificate_that_expires_while_connected_is_refused_on_the_next_call(config: Config) -> None:
+    ahead = timedelta()
+    hub = Hub(config, clock=lambda: system_clock() + ahead)
+    await hub.start()
+    cpo = await add_partner(hub, ["NL-ABC"], [], "acme")
+    await parties(cpo.channel).ListParties(LIST)
+    ahead = timedelta(days=90)
+    answer = await ends_in(parties(cpo.channel).ListParties(LIST))
+    assert answer == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_EXPIRED")
+    await cpo.channel.close()
+    await hub.stop()
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+async def test_a_hub_whose_clock_is_ten_minutes_off_still_registers_and_answers(config: Config, minutes: int) -> None:
+    hub = Hub(config, clock=lambda: system_clock() + timedelta(minutes=minutes))
+    await hub.start()
+    cpo = await add_partner(hub, ["NL-ABC"], [], "acme")
+    assert await parties(cpo.channel).ListParties(LIST)
+    await cpo.channel.close()
+    await hub.stop()
+
+
+# --- how much they may send --------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_is_too_large_is_refused_and_leaves_no_trace(hub: Hub, partner: PartnerFactory) -> None:
+    cpo = await partner("NL-ABC")
+    party = party_pb2.Party(country_code="NL", party_id="ABC", extensions="x" * (hub.config.message_bytes_max + 1))
+    answer = await ends_in(parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=party)))
+    assert answer[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not (await parties(cpo.channel).GetParty(party_pb2.GetPartyRequest(name="parties/nl-abc"))).extensions
+
+
+async def test_bytes_that_are_no_message_are_refused(partner: PartnerFactory) -> None:
+    cpo = await partner("NL-ABC")
+    call = cpo.channel.unary_unary("/roamhub.v1.PartyService/ListParties", bytes, bytes)
+    assert await ends_in(call(b"\xff\xff\xff")) == (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE")
+    assert await parties(cpo.channel).ListParties(LIST)
+
+
+@pytest.fixture
+def slow_rates(config: Config) -> Config:
+    return replace(config, calls_per_second=1, calls_burst=3)
+
+
+async def test_a_platform_that_calls_too_fast_is_held_back_and_others_are_not(slow_rates: Config) -> None:
+    hub = Hub(slow_rates)
+    await hub.start()
+    hasty, calm = [await add_partner(hub, [f"NL-AA{i}"], [], f"p{i}") for i in range(2)]
+    for _ in range(3):
+        await parties(hasty.channel).ListParties(LIST)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await parties(hasty.channel).ListParties(LIST)
+    answer = refusal(caught.value)
+    assert (answer.code, answer.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert 0 < float(answer.metadata["retry_after_seconds"]) <= 1
+    assert await parties(calm.channel).ListParties(LIST)
+    await asyncio.sleep(float(answer.metadata["retry_after_seconds"]) + 0.05)
+    assert await parties(hasty.channel).ListParties(LIST)
+    for each in (hasty, calm):
+        await each.channel.close()
+    await hub.stop()
+
+
+# --- those who are gone without a word ---------------------------------------------------------------------------
+
+
+class Wire:
+    """A TCP relay to the hub that can stop carrying without closing anything."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._carries = asyncio.Event()
+        self._carries.set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> int:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._to)
+        self._writers = [writer, back]
+        self._tasks = [
+            asyncio.create_task(self._carry(reader, back)),
+            asyncio.create_task(self._carry(there, writer)),
+        ]
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            await self._carries.wait()
+            writer.write(data)
+            await writer.drain()
+
+    def cut(self) -> None:
+        """Carry nothing from now on; both ends still see an open connection."""
+        self._carries.clear()
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for writer in self._writers:
+            writer.close()
+        self._server.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # transports close in the next turns of the loop
+
+
+async def test_a_stream_of_a_partner_that_is_gone_without_a_word_is_ended(config: Config) -> None:
+    hub = Hub(replace(config, keepalive_seconds=1))
+    await hub.start()
+    cpo = await add_partner(hub, ["NL-ABC"], [], "acme")
+    wire = Wire(hub.port)
+    channel = open_channel(await wire.open(), hub.ca.ca_pem, cpo.key_pem, cpo.chain_pem)
+    watch = journal_pb2_grpc.JournalServiceStub(channel).Watch(
+        journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1)
+    )
+    own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
+    await parties(channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
+    assert await watch.read()
+    wire.cut()
+    labels = {"rpc": "/roamhub.v1.JournalService/Watch", "code": "CANCELLED"}
+    async with asyncio.timeout(10):
+        while not hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels):
+            await asyncio.sleep(0.05)
+    watch.cancel()
+    for each in (channel, cpo.channel):
+        await each.close()
+    await wire.close()
+    await hub.stop()
+
+
+async def test_a_connection_that_never_shakes_hands_is_closed(config: Config) -> None:
+    hub = Hub(replace(config, keepalive_seconds=1))
+    await hub.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+    await hub.stop()
+
+
+async def test_a_connection_that_speaks_no_tls_is_closed(hub: Hub) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert b"HTTP" not in await reader.read()
+    writer.close()
+
+
+# --- health, reflection, metrics ---------------------------------------------------------------------------------
+
+
+async def test_the_hub_is_healthy_as_a_whole_and_by_service(partner: PartnerFactory) -> None:
+    cpo = await partner("NL-ABC")
+    health: Any = health_pb2_grpc.HealthStub(cpo.channel)
+    for service in ("", "roamhub.v1.PartyService"):
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    unknown = await ends_in(health.Check(health_pb2.HealthCheckRequest(service="nothing")))
+    assert unknown == (grpc.StatusCode.NOT_FOUND, "SERVICE_UNKNOWN")
+
+
+async def test_tools_can_read_the_contract_from_the_hub(partner: PartnerFactory) -> None:
+    cpo = await partner("NL-ABC")
+    reflection: Any = reflection_pb2_grpc
+    call = reflection.ServerReflectionStub(cpo.channel).ServerReflectionInfo(
+        iter(
+            [
+                reflection_pb2.ServerReflectionRequest(list_services=""),
+                reflection_pb2.ServerReflectionRequest(file_containing_symbol="roamhub.v1.PartyService"),
+            ]
+        )
+    )
+    services, file = [answer async for answer in call]
+    names = {service.name for service in services.list_services_response.service}
+    assert {"roamhub.v1.PartyService", "roamhub.v1.RegistrationService"} <= names
+    assert file.file_descriptor_response.file_descriptor_proto
+
+
+@pytest.fixture
+async def measured(config: Config) -> AsyncIterator[Hub]:
+    hub = Hub(replace(config, metrics_listen="127.0.0.1:0"))
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+async def test_the_metrics_show_calls_commits_and_the_journal_and_name_no_partner(measured: Hub) -> None:
+    cpo = await add_partner(measured, ["NL-ABC"], [], "acme")
+    own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
+    assert (await ends_in(parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest())))[1] == "NOT_PERMITTED"
+    await parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
+    url = f"http://127.0.0.1:{measured.metrics_port}/metrics"
+    text = (await asyncio.to_thread(lambda: urllib.request.urlopen(url).read())).decode()
+    await cpo.channel.close()
+    path = "/roamhub.v1.PartyService/UpdateParty"
+    assert f'roamhub_rpc_seconds_count{{code="OK",rpc="{path}"}} 1.0' in text
+    assert f'roamhub_rpc_seconds_count{{code="PERMISSION_DENIED",rpc="{path}"}} 1.0' in text
+    for name in ("roamhub_commit_requests_count", "roamhub_commit_wait_seconds_count", "roamhub_links 0.0"):
+        assert name in text
+    assert 'roamhub_journal_entries{stream="registry"} 1.0' in text
+    assert "acme" not in text
+    assert "NL-ABC" not in text.upper().replace("_", "-")
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_stopping_hub_finishes_what_is_under_way_and_takes_nothing_new(config: Config) -> None:
+    hub = Hub(replace(config, drain_seconds=5))
+    await hub.start()
+    cpo = await add_partner(hub, ["NL-ABC"], [], "acme")
+    watch = journal_pb2_grpc.JournalServiceStub(cpo.channel).Watch(
+        journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1)
+    )
+    stub: Any = health_pb2_grpc.HealthStub(cpo.channel)
+    health = stub.Watch(health_pb2.HealthCheckRequest())
+    assert await health.read() == health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+    update = asyncio.create_task(_slow_update(hub, cpo))
+    await asyncio.sleep(0.1)
+    stopping = asyncio.create_task(hub.stop())
+    assert await health.read() == health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
+    assert (await update).endpoint == "cpo.example:443"
+    async for _ in watch:  # what it may see, and then the end
+        pass
+    assert await watch.code() is grpc.StatusCode.OK
+    await stopping
+    assert (await ends_in(listed(hub, cpo.key_pem, cpo.chain_pem)))[0] is grpc.StatusCode.UNAVAILABLE
+    await cpo.channel.close()
+
+
+async def _slow_update(hub: Hub, cpo: Partner) -> party_pb2.Party:
+    """Change a party while the committer is held up for half a second."""
+    holding = asyncio.ensure_future(hub.committer.run(_hold))
+    own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
+    updated = await parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
+    await holding
+    return updated
+
+
+def _hold(_: UnitOfWork) -> None:
+    import time
+
+    time.sleep(0.5)
+
+
+async def test_a_write_whose_caller_gave_up_before_it_began_is_not_done(hub: Hub, partner: PartnerFactory) -> None:
+    cpo = await partner("NL-ABC")
+    holding = asyncio.ensure_future(hub.committer.run(_hold))
+    await asyncio.sleep(0.05)  # the committer has begun
+    own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
+    call = parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own), timeout=0.2)
+    assert (await ends_in(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    await holding
+    assert not (await parties(cpo.channel).GetParty(party_pb2.GetPartyRequest(name="parties/nl-abc"))).endpoint
+
+
+async def test_a_hub_that_cannot_open_its_port_says_so_and_leaves_nothing_open(hub: Hub, config: Config) -> None:
+    second = Hub(replace(config, listen=f"127.0.0.1:{hub.port}"))
+    with pytest.raises(RuntimeError, match="bind"):
+        await second.start()
+    third = Hub(config)
+    await third.start()
+    await third.stop()
+
+
+async def test_the_ports_that_the_system_picked_can_be_read(hub: Hub) -> None:
+    for port in (hub.port, hub.register_port):
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
+    assert hub.port != hub.register_port
