@@ -17,7 +17,7 @@ _RADIUS_M = 6_371_008.8
 #: Height in degrees of the stripes of latitude by which points are indexed.
 _STRIPES_PER_DEGREE = 10
 
-_DEGREES = re.compile(r"-?\d{1,3}(\.\d{1,20})?")
+_DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,20})?")
 
 
 @dataclass(frozen=True, slots=True)

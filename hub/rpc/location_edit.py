@@ -19,6 +19,7 @@ from hub.domain.ids import fold
 from hub.domain.locations import Location, LocationRecord, out_of_date
 from hub.rpc.field_masks import patched
 from hub.rpc.location_wire import current_location, location_from_pb
+from hub.rpc.wire import time_to_pb
 
 _KEYS = frozenset({"country_code", "party_id", "id"})
 _EVSE_KEYS = frozenset({"uid"})
@@ -34,13 +35,13 @@ class PbLocationEditor:
         """Return a new version with the EVSEs it leaves out, as REMOVED, and with states newer than its own."""
         said = new.states()
         newer = {uid: at for uid, at in old.states.items() if uid in said and at.last_updated > said[uid].last_updated}
-        merged = current_location(new.document, newer)
+        merged, removed_time = current_location(new.document, newer), time_to_pb(new.last_updated)
         for evse in current_location(old.document, old.states).evses:
             if fold(evse.uid) in said:
                 continue
             if evse.status != pb.EVSE_STATUS_REMOVED:
                 evse.status = pb.EVSE_STATUS_REMOVED
-                _raise(evse.last_updated, merged.last_updated)
+                _raise(evse.last_updated, removed_time)
             merged.evses.append(evse)
         read = location_from_pb(merged, datetime.max.replace(tzinfo=new.last_updated.tzinfo))
         return replace(read, last_updated=new.last_updated, digest=new.digest)

@@ -29,7 +29,7 @@ from hub.domain.geo import DEGREE, Point
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.locations import Location, PowerType
 from hub.rpc.calls import Call
-from hub.rpc.listing import ID_MAX, bad_token, place_token, read_filter, read_key, read_place
+from hub.rpc.listing import ID_MAX, bad_token, fitting, place_token, read_filter, read_key, read_place
 from hub.rpc.location_edit import PatchConnector, PatchEvse, PatchLocation
 from hub.rpc.location_wire import location_from_pb, record_to_pb, states_report
 from hub.rpc.paging import Page, read_page
@@ -196,10 +196,10 @@ class LocationServicer:
                 uow, call.caller, party=party, updated_since=since, after=read_place(page), limit=page.size + 1
             )
         )
-        shown = records[: page.size]
+        shown = fitting(records, page)
         return location_pb2.ListLocationsResponse(
             locations=[record_to_pb(record) for record in shown],
-            next_page_token=place_token(page, shown[-1].id) if len(records) > page.size else "",
+            next_page_token=place_token(page, shown[-1].id) if len(records) > len(shown) else "",
         )
 
     async def SearchLocations(
@@ -212,9 +212,9 @@ class LocationServicer:
         found = await self._reads.run(
             lambda uow: search_locations(uow, call.caller, search, after=after, limit=page.size + 1)
         )
-        shown = found[: page.size]
+        shown = found[: len(fitting([record for _, record in found], page))]
         token = ""
-        if len(found) > page.size:
+        if len(found) > len(shown):
             place = shown[-1][0]
             token = page.next_token(place.distance_mm, place.owner.country_code, place.owner.party_id, place.folded)
         results = [

@@ -10,7 +10,7 @@ from hub.app.tariffs import PublishedTariff, get_tariff, list_tariffs, put_tarif
 from hub.domain.clock import Clock
 from hub.domain.ids import ObjectId
 from hub.rpc.calls import Call
-from hub.rpc.listing import place_token, read_filter, read_key, read_place
+from hub.rpc.listing import fitting, place_token, read_filter, read_key, read_place
 from hub.rpc.paging import read_page
 from hub.rpc.policy import CPO
 from hub.rpc.publishing import Publisher, result_of
@@ -88,10 +88,10 @@ class TariffServicer:
                 uow, call.caller, party=party, updated_since=since, after=after, limit=page.size + 1
             )
         )
-        shown = records[: page.size]
+        shown = fitting(records, page)
         return tariff_pb2.ListTariffsResponse(
             tariffs=[tariff_object_pb2.Tariff.FromString(record.document) for record in shown],
-            next_page_token=place_token(page, shown[-1].id) if len(records) > page.size else "",
+            next_page_token=place_token(page, shown[-1].id) if len(records) > len(shown) else "",
         )
 
 

@@ -327,7 +327,7 @@ class ListLocationsRequest(_message.Message):
     PARTY_FIELD_NUMBER: _builtins.int
     UPDATED_SINCE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many; 0 means 100, more than 1,000 counts as 1,000."""
+    """At most so many; 0 means 100, more than 1,000 counts as 1,000. A page is shorter when it would pass 2 MiB."""
     page_token: _builtins.str
     """From the previous page; the other arguments must be the same."""
     @_builtins.property
