@@ -75,10 +75,14 @@ def running_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub
     command = [str(Path(sys.executable).parent / "roamhub"), "serve", "--config", str(config)]
     with (folder / "hub.log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, cwd=folder)
-    wait_for(lambda: listens(listen), process)
-    yield RunningHub(folder, config, listen, process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 0, (folder / "hub.log").read_text()
+    try:
+        wait_for(lambda: listens(listen), process)
+        yield RunningHub(folder, config, listen, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0, (folder / "hub.log").read_text()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def listens(address: str) -> bool:
@@ -91,10 +95,10 @@ def listens(address: str) -> bool:
 
 
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
-    for _ in range(200):
+    for _ in range(600):
         if condition():
             return
         if process is not None and process.poll() is not None:
             break
         time.sleep(0.05)
-    pytest.fail("it did not come about in 10 seconds")
+    pytest.fail("it did not come about in 30 seconds")
