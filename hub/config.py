@@ -47,6 +47,13 @@ class Config:
     drain_seconds: int = _setting(10, "How long calls in flight may take to finish after SIGTERM, in seconds.")
     clock_skew_seconds: int = _setting(300, "How far a partner's times may lie in the future, in seconds.")
     partner_timeout_seconds: float = _setting(5.0, "How long the hub waits for a partner's answer, in seconds.")
+    journal_name: str = _setting(
+        "roamhub.local/clearing",
+        "Name of the clearing journal in checkpoints and statements: a host name of yours and a path. Choose it before "
+        "the first start; it is for good.",
+    )
+    tax_tables: str = _setting("", "Folder of tax tables, NAME.json, beside and over the built-in `default`.")
+    clearing_seconds: float = _setting(2.0, "How often the hub looks for settlement periods that are due, in seconds.")
 
     def database(self) -> str:
         """Return the SQLAlchemy URL of the database."""
@@ -103,7 +110,14 @@ def _convert(name: str, kind: Any, value: Any) -> Any:  # noqa: ANN401
 
 
 def _check(config: Config) -> None:
-    positive = ("message_bytes_max", "calls_per_second", "calls_burst", "keepalive_seconds", "partner_timeout_seconds")
+    positive = (
+        "message_bytes_max",
+        "calls_per_second",
+        "calls_burst",
+        "keepalive_seconds",
+        "partner_timeout_seconds",
+        "clearing_seconds",
+    )
     for name in positive:
         if getattr(config, name) <= 0:
             raise ConfigError(f"{name}: must be greater than 0")

@@ -231,10 +231,10 @@ class _Verifier:
             raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, f"{party} is no party of the statement")
         if any(line > len(self.statement.lines) for line in acknowledgement.lines):
             raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, "it names a line that there is not")
-        index = self.checkpoint.size - 1
-        if envelope.signers(verify_keys(self.keyring.holding(Use.ACKNOWLEDGEMENT, index, party))):
+        since, until = self.parts.proofs.issued.index, self.checkpoint.size - 1
+        if envelope.signers(verify_keys(self.keyring.witnessing(Use.ACKNOWLEDGEMENT, since, until, party))):
             return f"{party} {acknowledgement.decision}, signed by the party"
-        if envelope.signers(verify_keys(self.keyring.holding(Use.STATEMENT, index))):
+        if envelope.signers(verify_keys(self.keyring.witnessing(Use.STATEMENT, since, until))):
             return f"{party} {acknowledgement.decision}, attested by the hub"
         raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, f"neither {party} nor the hub signed it")
 
@@ -265,7 +265,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Verifier], str], frozenset[str]], ...] = (
     ("totals", _Verifier.totals, frozenset({"statement"})),
     ("cdrs", _Verifier.cdrs, frozenset({"contents"})),
     ("renderings", _Verifier.rendered, frozenset({"contents"})),
-    ("acknowledgements", _Verifier.acknowledged, frozenset({"checkpoint"})),
+    ("acknowledgements", _Verifier.acknowledged, frozenset({"issued"})),
 )
 
 

@@ -31,6 +31,20 @@ def digest(document: bytes) -> str:
     return sha256(document).hexdigest()
 
 
+def normalise(text: bytes) -> bytes:
+    """Return the one form of a document that people wrote with white space of their own; the order of keys counts.
+
+    Raises:
+        MalformedDocument: It is no JSON, or holds a fraction or a key twice.
+    """
+    try:
+        return dump(json.loads(text, object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse))
+    except MalformedDocument:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise MalformedDocument(f"no JSON document: {type(error).__name__}") from None
+
+
 def load(document: bytes) -> Json:
     """Read a document.
 

@@ -89,6 +89,21 @@ class Keyring:
         """Return the keys that may sign this at a journal index, for the hub or for a partner."""
         return tuple(key for key in self.keys if use in key.uses and key.party == party and key.holds_at(index))
 
+    def witnessing(self, use: Use, since: int, until: int, party: PartyId | None = None) -> tuple[KeyringKey, ...]:
+        """Return the keys that may have signed something at an index of `since` to `until` that nothing proves.
+
+        Revoked ones are not among them: what they signed cannot be told from what their thief did.
+        """
+        return tuple(
+            key
+            for key in self.keys
+            if use in key.uses
+            and key.party == party
+            and key.revoked_index is None
+            and key.first_index <= until
+            and (key.end_index is None or since < key.end_index)
+        )
+
     def checkpoint_keys(self, size: int) -> tuple[KeyringKey, ...]:
         """Return the keys that may sign a checkpoint of this many entries: those of its last one, never revoked."""
         holding = self.holding(Use.CHECKPOINT, max(size - 1, 0))

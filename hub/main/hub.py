@@ -10,6 +10,7 @@ from time import monotonic
 
 import grpc
 
+from hub.app.clearing.proofs import ensure_keyring
 from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
@@ -21,7 +22,9 @@ from hub.domain.ids import PartyId
 from hub.domain.journal import Stream
 from hub.domain.rates import RateLimit
 from hub.jobs.agreements import AgreementClock
+from hub.jobs.clearing import ClearingJobs
 from hub.jobs.scheduler import Scheduler
+from hub.main.clearing import clearing_settings
 from hub.main.server import credentials, make_server
 from hub.main.services import Service, registration, services, watched
 from hub.metrics import Metrics, MetricsServer
@@ -133,6 +136,11 @@ class Hub:
         self.metrics.read_heads(self.tail.head)
         self.metrics.read_links(lambda: len(self.routing.links))
         self.health = HealthServicer()
+        self.clearing = clearing_settings(config, entropy)
+        self.clearing_jobs = ClearingJobs(committer=self.committer, reads=self.reads, settings=self.clearing)
+        self.scheduler.every(config.clearing_seconds, "periods", self.clearing_jobs.follow_calendar)
+        self.scheduler.every(config.clearing_seconds, "statements", self.clearing_jobs.calculate)
+        self.scheduler.every(config.clearing_seconds, "acceptance", self.clearing_jobs.deem_accepted)
         self._servers: list[grpc.aio.Server] = []
         self._opened = AsyncExitStack()
 
@@ -166,6 +174,7 @@ class Hub:
         opened.callback(self.reads.stop)
         opened.callback(self.committer.stop)
         await self.committer.run(lambda uow: record_own(uow, operator_record(self.operator)))
+        await self.committer.run(lambda uow: ensure_keyring(uow, self.clearing.notary))
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
         self.routing.start(await self.reads.run(recorded_presence))
         opened.push_async_callback(self.routing.stop)

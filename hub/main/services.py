@@ -12,6 +12,7 @@ from roamhub.v1 import (
     agreement_pb2,
     authorization_pb2,
     cdr_pb2,
+    clearing_pb2,
     command_pb2,
     journal_pb2,
     link_pb2,
@@ -21,6 +22,7 @@ from roamhub.v1 import (
     session_pb2,
     tariff_pb2,
     token_pb2,
+    transparency_pb2,
 )
 
 from hub.app.authorization import Authorizer
@@ -28,6 +30,7 @@ from hub.rpc.admin import AdminServicer
 from hub.rpc.agreements import AgreementServicer
 from hub.rpc.authorizations import AuthorizationServicer
 from hub.rpc.cdrs import CdrServicer
+from hub.rpc.clearing import ClearingServicer
 from hub.rpc.commands import CommandServicer
 from hub.rpc.health import HealthServicer, ReflectedContract
 from hub.rpc.journal import JournalServicer
@@ -39,6 +42,7 @@ from hub.rpc.registration import RegistrationServicer
 from hub.rpc.sessions import SessionServicer
 from hub.rpc.tariffs import TariffServicer
 from hub.rpc.tokens import TokenServicer
+from hub.rpc.transparency import TransparencyServicer
 
 if TYPE_CHECKING:
     from hub.main.hub import Hub
@@ -87,6 +91,8 @@ def services(hub: "Hub") -> list[Service]:
         ),
         _one(token_pb2, TokenServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew)),
         _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
+        _one(clearing_pb2, ClearingServicer(committer=committer, reads=reads, settings=hub.clearing)),
+        _one(transparency_pb2, TransparencyServicer(reads=reads, notary=hub.clearing.notary)),
     ]
 
 

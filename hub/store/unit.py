@@ -13,6 +13,7 @@ from hub.store.agreements import StoredAgreements
 from hub.store.authorizations import StoredAuthorizations
 from hub.store.cdr_facts import StoredCdrFacts
 from hub.store.cdrs import StoredCdrs
+from hub.store.clearing import StoredClearing
 from hub.store.commands import StoredCommands
 from hub.store.idempotency import StoredIdempotency
 from hub.store.journal import Head, JournalWriter
@@ -24,6 +25,7 @@ from hub.store.sessions import StoredSessions
 from hub.store.statements import execute
 from hub.store.tariffs import StoredTariffs
 from hub.store.tokens import StoredTokens
+from hub.store.transparency import StoredTransparency
 from hub.store.trust import StoredCertificates, StoredInvitations
 
 #: Returns unpredictable bytes.
@@ -142,6 +144,16 @@ class SqlUnitOfWork:
     def tokens(self) -> StoredTokens:
         """Tokens."""
         return StoredTokens(self.session, lambda: self.directory)
+
+    @cached_property
+    def clearing(self) -> StoredClearing:
+        """Settlement periods, statements and postings."""
+        return StoredClearing(self.session, lambda: self.directory)
+
+    @cached_property
+    def transparency(self) -> StoredTransparency:
+        """The Merkle tree of the clearing journal, and the keyring."""
+        return StoredTransparency(self.session)
 
     def begin_use_case(self) -> None:
         """Set the point to which `undo_use_case` returns."""

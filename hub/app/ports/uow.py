@@ -8,6 +8,7 @@ from hub.app.directory import Directory
 from hub.app.ports.agreements import Agreements
 from hub.app.ports.authorizations import Authorizations
 from hub.app.ports.cdrs import CdrFacts, Cdrs
+from hub.app.ports.clearing import Clearing, Transparency
 from hub.app.ports.commands import Commands
 from hub.app.ports.locations import Locations
 from hub.app.ports.parties import Parties
@@ -133,6 +134,16 @@ class UnitOfWork(Protocol):
     @property
     def tokens(self) -> Tokens:
         """Tokens that eMSPs have published."""
+        ...
+
+    @property
+    def clearing(self) -> Clearing:
+        """Settlement periods, statements and postings."""
+        ...
+
+    @property
+    def transparency(self) -> Transparency:
+        """The Merkle tree of the clearing journal, and the keyring."""
         ...
 
     def new_id(self) -> str:

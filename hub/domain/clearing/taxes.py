@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from hub.domain.canonical import Fields, MalformedDocument, digest, dump, expect_format, load
+from hub.domain.canonical import Fields, MalformedDocument, digest, dump, expect_format, load, normalise
 from hub.domain.clearing.items import parse_date
 
 FORMAT = "roamhub.tax-table.v1"
@@ -114,12 +114,13 @@ class TaxTable:
         return tuple(rule.row for rule in self.rules if rule.fits(supplier=supplier, customer=customer, dealer=dealer))
 
 
-def parse_table(document: bytes) -> TaxTable:
-    """Read a table; `docs/clearing.md` describes the document.
+def parse_table(text: bytes) -> TaxTable:
+    """Read a table as people write it; `docs/clearing.md` describes it. Its digest is that of its one form.
 
     Raises:
         MalformedDocument: It is no table of this format.
     """
+    document = normalise(text)
     fields = Fields(load(document))
     expect_format(fields, FORMAT)
     groups = {group.text("name"): frozenset(group.texts("states")) for group in fields.objects("groups")}

@@ -3,6 +3,30 @@
 Rows never leave `hub.store`. Importing this package makes the metadata complete.
 """
 
-from hub.store.tables import agreements, cdrs, locations, parties, routing, sessions, spine, tariffs, tokens, trust
+from hub.store.tables import (
+    agreements,
+    cdrs,
+    clearing,
+    locations,
+    parties,
+    routing,
+    sessions,
+    spine,
+    tariffs,
+    tokens,
+    trust,
+)
 
-__all__ = ["agreements", "cdrs", "locations", "parties", "routing", "sessions", "spine", "tariffs", "tokens", "trust"]
+__all__ = [
+    "agreements",
+    "cdrs",
+    "clearing",
+    "locations",
+    "parties",
+    "routing",
+    "sessions",
+    "spine",
+    "tariffs",
+    "tokens",
+    "trust",
+]

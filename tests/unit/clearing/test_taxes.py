@@ -1,5 +1,6 @@
 """The decision table of taxes."""
 
+import json
 from datetime import date
 
 import pytest
@@ -70,6 +71,11 @@ def test_a_row_that_makes_no_sense_is_refused(changes: dict[str, object]) -> Non
         TaxRow(**{**facts, **changes})  # type: ignore[arg-type]
 
 
+def test_white_space_does_not_make_another_table() -> None:
+    spread = json.dumps(json.loads(DOCUMENT), indent=2).encode()
+    assert parse_table(spread) == parse_table(DOCUMENT)
+
+
 @pytest.mark.parametrize(
     ("was", "becomes"),
     [
@@ -77,6 +83,8 @@ def test_a_row_that_makes_no_sense_is_refused(changes: dict[str, object]) -> Non
         ('"rate":"21.00"', '"rate":"21"'),
         ('"note":""', '"note":"","more":1'),
         ("roamhub.tax-table.v1", "roamhub.tax-table.v2"),
+        ("{", ""),
+        ('"rate":"21.00"', '"rate":"21.00","rate":"21.00"'),
     ],
 )
 def test_a_damaged_table_is_refused(was: str, becomes: str) -> None:

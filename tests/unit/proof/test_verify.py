@@ -250,6 +250,17 @@ def test_acknowledgements_of_the_party_and_of_the_hub_count() -> None:
     assert report.checks[-1].detail == "DE-MSP ACCEPT, signed by the party; NL-CPO ACCEPT, attested by the hub"
 
 
+def test_an_old_acknowledgement_counts_after_rotation_and_not_after_revocation() -> None:
+    case = settle()
+    case.acknowledge(KEY)
+    case.checkpoint_signer = NEXT_KEY
+    later = case.issued + 1
+    case.keyring = RING.rotated(NEXT, at=later)
+    assert outcome(case) is None
+    case.keyring = case.keyring.revoked(KEY.name, at=later)
+    assert outcome(case) is Failure.ACKNOWLEDGEMENT_INVALID
+
+
 def test_an_old_statement_verifies_after_rotation_and_even_after_revocation() -> None:
     case = settle()
     case.checkpoint_signer = NEXT_KEY

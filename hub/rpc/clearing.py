@@ -1,0 +1,157 @@
+"""ClearingService: periods, statements, bundles, positions."""
+
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from roamhub.v1 import clearing_pb2 as pb
+
+from hub.app.clearing import periods, proofs, settle, statements
+from hub.app.clearing.facts import require_statement_name
+from hub.app.ports.clearing import ClearingSettings, PeriodFilter, StatementFilter
+from hub.app.ports.spine import Committer, Reads
+from hub.app.ports.uow import UnitOfWork
+from hub.domain.agreements import Netting
+from hub.domain.clearing.periods import Period, PeriodState
+from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
+from hub.domain.errors import invalid
+from hub.rpc.calls import Call
+from hub.rpc.clearing_messages import (
+    NETTINGS,
+    PERIOD_STATES,
+    STATEMENT_STATES,
+    answer_from_pb,
+    parent_agreement,
+    parent_period,
+    period_to_pb,
+    positions_to_pb,
+    statement_to_pb,
+    whole_statement_to_pb,
+)
+from hub.rpc.paging import read_page
+from hub.rpc.wire import Reader, time_from_pb
+
+_CHUNK_BYTES = 256 * 1024
+
+
+class ClearingServicer:
+    """Implements `roamhub.v1.ClearingService`."""
+
+    def __init__(self, *, committer: Committer, reads: Reads, settings: ClearingSettings) -> None:
+        self._committer = committer
+        self._reads = reads
+        self._settings = settings
+
+    async def ListPeriods(self, request: pb.ListPeriodsRequest, call: Call) -> pb.ListPeriodsResponse:
+        """List periods."""
+        page, reader = read_page(request), Reader()
+        state = reader.one_of("state", request.state, PERIOD_STATES, PeriodState.OPEN) if request.state else None
+        reader.done()
+        wanted = PeriodFilter(
+            parties=None if call.caller.operator else frozenset(call.caller.parties),
+            agreement=parent_agreement(request.parent),
+            state=state,
+        )
+        after = (str(page.after[0]), int(page.after[1])) if page.after else None
+        found = await self._reads.run(lambda uow: uow.clearing.periods(wanted, after, page.size + 1))
+        shown = found[: page.size]
+        more = len(found) > len(shown)
+        return pb.ListPeriodsResponse(
+            periods=[period_to_pb(period) for period in shown],
+            next_page_token=page.next_token(shown[-1].agreement, shown[-1].first_index) if more else "",
+        )
+
+    async def GetPeriod(self, request: pb.GetPeriodRequest, call: Call) -> pb.Period:
+        """Return a period."""
+        return period_to_pb(await self._reads.run(lambda uow: periods.get(uow, call.caller, request.name)))
+
+    async def CutOffPeriod(self, request: pb.CutOffPeriodRequest, call: Call) -> pb.Period:  # noqa: ARG002
+        """Cut an open period off."""
+        return await self._change(
+            lambda uow: periods.cut_off(uow, self._settings, request.name, request.etag),
+        )
+
+    async def CalculatePeriod(self, request: pb.CalculatePeriodRequest, call: Call) -> pb.Period:
+        """Calculate the statements of a period."""
+        made = await self._reads.run(lambda uow: settle.draft(uow, self._settings, request.name, request.etag))
+        return await self._change(lambda uow: settle.record(uow, made, call.caller.platform))
+
+    async def ReviewPeriod(self, request: pb.ReviewPeriodRequest, call: Call) -> pb.Period:
+        """Approve the statements of a period."""
+        if not request.etag:
+            raise invalid("etag", "is required")
+        return await self._change(
+            lambda uow: settle.review(uow, request.name, request.etag, call.caller.platform),
+        )
+
+    async def IssuePeriod(self, request: pb.IssuePeriodRequest, call: Call) -> pb.Period:
+        """Sign and issue the statements of a period."""
+        reader = Reader()
+        request_id = reader.request_id(request.request_id)
+        reader.done()
+        issue = partial(settle.issue_once, by=call.caller.platform, request_id=request_id)
+        return await self._change(lambda uow: issue(uow, self._settings, request.name, request.etag))
+
+    async def ListStatements(self, request: pb.ListStatementsRequest, call: Call) -> pb.ListStatementsResponse:
+        """List statements."""
+        page, reader = read_page(request), Reader()
+        fallback = StatementState.ISSUED
+        state = reader.one_of("state", request.state, STATEMENT_STATES, fallback) if request.state else None
+        reader.done()
+        agreement, period = parent_period(request.parent)
+        seen = frozenset(StatementState) if call.caller.operator else statements.ISSUED
+        wanted = StatementFilter(
+            parties=None if call.caller.operator else frozenset(call.caller.parties),
+            agreement=agreement,
+            period=period,
+            states=seen if state is None else seen & {state},
+        )
+        after = str(page.after[0]) if page.after else ""
+        found = await self._reads.run(lambda uow: uow.clearing.statements(wanted, after, page.size + 1))
+        shown = found[: page.size]
+        return pb.ListStatementsResponse(
+            statements=[statement_to_pb(statement) for statement in shown],
+            next_page_token=page.next_token(shown[-1].name) if len(found) > len(shown) else "",
+        )
+
+    async def GetStatement(self, request: pb.GetStatementRequest, call: Call) -> pb.Statement:
+        """Return a statement."""
+
+        def read(uow: UnitOfWork) -> tuple[StatementRecord, list[AcknowledgementRecord]]:
+            statement = statements.get(uow, call.caller, request.name)
+            return statement, list(uow.clearing.acknowledgements(statement.name))
+
+        return whole_statement_to_pb(*await self._reads.run(read))
+
+    async def AcknowledgeStatement(self, request: pb.AcknowledgeStatementRequest, call: Call) -> pb.Statement:  # noqa: ARG002
+        """Answer a statement."""
+        answer = answer_from_pb(request)
+
+        def write(uow: UnitOfWork) -> tuple[StatementRecord, list[AcknowledgementRecord]]:
+            statement = statements.acknowledge(uow, self._settings, answer)
+            return statement, list(uow.clearing.acknowledgements(statement.name))
+
+        return whole_statement_to_pb(*await self._committer.run(write))
+
+    async def ExportBundle(self, request: pb.ExportBundleRequest, call: Call) -> AsyncIterator[pb.ExportBundleResponse]:
+        """Stream the bundle of a statement."""
+        name = require_statement_name(request.name)
+        bundle = await self._reads.run(
+            lambda uow: proofs.export(uow, self._settings, statements.get(uow, call.caller, name))
+        )
+        for start in range(0, len(bundle), _CHUNK_BYTES):
+            yield pb.ExportBundleResponse(data=bundle[start : start + _CHUNK_BYTES])
+
+    async def ListPositions(self, request: pb.ListPositionsRequest, call: Call) -> pb.ListPositionsResponse:
+        """Return who owes whom."""
+        reader = Reader()
+        netting = Netting.MULTILATERAL
+        if request.netting:
+            netting = reader.one_of("netting", request.netting, NETTINGS, netting)
+        reader.done()
+        since = time_from_pb(request.issue_time_from) if request.HasField("issue_time_from") else None
+        until = time_from_pb(request.issue_time_before) if request.HasField("issue_time_before") else None
+        found = await self._reads.run(lambda uow: statements.list_positions(uow, call.caller, netting, since, until))
+        return positions_to_pb(found)
+
+    async def _change(self, use_case: Callable[[UnitOfWork], Period]) -> pb.Period:
+        return period_to_pb(await self._committer.run(use_case))
