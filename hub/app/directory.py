@@ -101,7 +101,7 @@ class Directory:
         and after an amendment the version in force now counts.
         """
         pair = cpo, emsp
-        for version in (self.standing.get(pair), self.over.get(pair)):
+        for version in (self.upcoming.get(pair), self.standing.get(pair), self.over.get(pair)):
             if version is not None and version.covers(start):
                 return version
         return None

@@ -107,3 +107,11 @@ def test_parties_without_an_agreement_and_unknown_parties_read_the_same() -> Non
 
 def test_nothing_is_refused_that_was_agreed() -> None:
     assert directory(active()).why_not(CPO, EMSP, Service.ROAMING, NOW) is None
+
+
+def test_a_session_that_began_right_at_the_start_is_covered_before_the_stored_state_follows() -> None:
+    old = active(end=NOW + HOUR)
+    new = rules.accept(rules.next_version(old, CPO, terms(start=NOW + HOUR), NOW), EMSP, NOW, old)
+    seen = directory(old, new)
+    assert seen.agreement_covering(CPO, EMSP, NOW) is old
+    assert seen.agreement_covering(CPO, EMSP, NOW + HOUR) is new
