@@ -208,8 +208,8 @@ class Director:
             await self._roamhub("statement", "export", statement["name"], "--out", str(bundles[-1]))
         await self._stop()
         self._tell.line("the hub and its partners have ended")
-        for bundle in bundles:
-            await self._roamhub("verify", str(bundle), "--trust", roots)
+        for number, bundle in enumerate(bundles):
+            await self._roamhub("verify", str(bundle), "--trust", roots, last_only=number > 0)
         flipped = self._out / "bundle-flipped.zip"
         flipped.write_bytes(_flip(bundles[0].read_bytes()))
         await self._roamhub("verify", str(flipped), "--trust", roots, fails=True)
@@ -218,13 +218,17 @@ class Director:
         for actor in reversed(list(self._actors.values())):
             await actor.stop()
 
-    async def _roamhub(self, *arguments: str, quiet: bool = False, show: str = "", fails: bool = False) -> str:
-        """Run a command and show it; quietly where its output says nothing new."""
+    async def _roamhub(
+        self, *arguments: str, quiet: bool = False, show: str = "", fails: bool = False, last_only: bool = False
+    ) -> str:
+        """Run a command and show it; quietly, or with its last line only, where its output says nothing new."""
         if not quiet:
             self._tell.command(show or " ".join(arguments))
         code, out, error = await roamhub(*arguments, config=self._config)
         if not quiet:
-            self._tell.line(out.rstrip())
+            # Checks that were skipped because another failed are left out.
+            told = [line for line in out.splitlines() if not line.startswith("-  ")]
+            self._tell.line("\n".join(told[-1:] if last_only else told))
         if fails:
             self._tell.line(f"exit code {code}")
         if (code == 0) == fails:
