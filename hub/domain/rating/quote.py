@@ -13,6 +13,7 @@ from decimal import ROUND_CEILING, Decimal, localcontext
 from hub.domain.errors import invalid
 from hub.domain.ids import fold
 from hub.domain.rating.breakdown import Note, NoteCode, RatedCdr
+from hub.domain.rating.checks import check_instant, check_session
 from hub.domain.rating.choose import choose_tariff
 from hub.domain.rating.compile import CompiledTariff, compile_tariff
 from hub.domain.rating.engine import charging_begins, rate
@@ -55,6 +56,9 @@ def quote(
         Invalid: The plan is negative, longer than 31 days or without power; or rating it raises.
     """
     with localcontext(CONTEXT):
+        check_instant("start", plan.start)
+        if plan.so_far is not None:
+            check_session(plan.so_far, ())
         length = _length(plan)
         compiled = [entry if isinstance(entry, CompiledTariff) else compile_tariff(entry, policy) for entry in tariffs]
         start = plan.so_far.end if plan.so_far is not None else plan.start
@@ -158,9 +162,8 @@ class _Cutter:
 
     def _cuts(self, start: datetime, end: datetime) -> set[datetime]:
         """Return the moments between two at which the clock or the session's duration may change a price."""
-        moments = {
-            self._begin + threshold for threshold in self._compiled.duration_thresholds if threshold < end - self._begin
-        }
+        thresholds = (threshold for threshold in self._compiled.duration_thresholds if threshold < end - self._begin)
+        moments = {self._begin + max(threshold, timedelta(0)) for threshold in thresholds}
         if self._compiled.static_row is None:
             zone = zone_named(self._plan.time_zone)
             day = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)

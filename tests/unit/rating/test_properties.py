@@ -38,7 +38,7 @@ from hub.domain.tariffs import (
 )
 
 #: These tests share their machine; how long drawing takes says nothing.
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ZONES = ("UTC", "Europe/Amsterdam", "America/St_Johns", "Australia/Lord_Howe", "+05:45")
 
@@ -415,7 +415,7 @@ def hostile_sessions(draw: st.DrawFn) -> RatableSession:
     )
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=150)
 @given(
     sessions() | hostile_sessions(),
     st.lists(tariffs() | hostile_tariffs(), max_size=3),

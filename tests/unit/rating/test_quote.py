@@ -42,9 +42,7 @@ def test_without_power_or_duration_time_is_left_out_with_a_note() -> None:
 def test_a_price_that_changes_by_the_clock_is_met_where_it_changes() -> None:
     chosen = tariff(element(price("ENERGY", "1", step=0), end_time=time(11)), element(price("ENERGY", "2", step=0)))
     rated = quote(plan("20", power_kw=Decimal(10)), [chosen])
-    assert [str(line.before_taxes) for line in rated.lines if line.dimension == "ENERGY"] == ["10", "20"] or str(
-        rated.total_cost.before_taxes
-    ) == "30.0000"
+    assert [line.before_taxes for line in rated.lines if line.dimension == "ENERGY"] == [10, 20]
     assert not rated.has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
 
 
