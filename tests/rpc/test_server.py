@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,10 +21,9 @@ from roamhub.v1 import journal_pb2, journal_pb2_grpc, party_pb2, party_pb2_grpc
 
 from hub.crypto.ca import CertificateAuthority
 from hub.main import Hub, system_clock
-from tests.support import Partner, add_partner, make_csr, open_channel, refusal
+from tests.support import Partner, add_partner, eventually, make_csr, open_channel, refusal
 
 if TYPE_CHECKING:
-    from hub.app.ports.uow import UnitOfWork
     from hub.config import Config
     from tests.conftest import PartnerFactory
 
@@ -207,9 +207,7 @@ async def test_a_stream_of_a_partner_that_is_gone_without_a_word_is_ended(config
     assert await watch.read()
     wire.cut()
     labels = {"rpc": "/roamhub.v1.JournalService/Watch", "code": "CANCELLED"}
-    async with asyncio.timeout(10):
-        while not hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels))
     watch.cancel()
     for each in (channel, cpo.channel):
         await each.close()
@@ -317,30 +315,31 @@ async def test_a_stopping_hub_finishes_what_is_under_way_and_takes_nothing_new(c
     await cpo.channel.close()
 
 
+def _hold_disk(hub: Hub) -> None:
+    """Let the next commit take half a second."""
+    hub.committer._thread.submit(time.sleep, 0.5)
+
+
 async def _slow_update(hub: Hub, cpo: Partner) -> party_pb2.Party:
-    """Change a party while the committer is held up for half a second."""
-    holding = asyncio.ensure_future(hub.committer.run(_hold))
+    _hold_disk(hub)
     own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
-    updated = await parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
-    await holding
-    return updated
-
-
-def _hold(_: UnitOfWork) -> None:
-    import time
-
-    time.sleep(0.5)
+    return await parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
 
 
 async def test_a_write_whose_caller_gave_up_before_it_began_is_not_done(hub: Hub, partner: PartnerFactory) -> None:
-    cpo = await partner("NL-ABC")
-    holding = asyncio.ensure_future(hub.committer.run(_hold))
-    await asyncio.sleep(0.05)  # the committer has begun
-    own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
-    call = parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own), timeout=0.2)
-    assert (await ends_in(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
-    await holding
+    cpo, other = await partner("NL-ABC"), await partner("NL-DEF")
+    _hold_disk(hub)
+    busy = asyncio.create_task(_update(other, "NL", "DEF", timeout=5))
+    await asyncio.sleep(0.05)  # its group is under way
+    assert (await ends_in(_update(cpo, "NL", "ABC", timeout=0.2)))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert (await busy).endpoint == "cpo.example:443"
+    await _update(other, "NL", "DEF", timeout=5)  # the next group has come and gone
     assert not (await parties(cpo.channel).GetParty(party_pb2.GetPartyRequest(name="parties/nl-abc"))).endpoint
+
+
+async def _update(partner: Partner, country_code: str, party_id: str, *, timeout: float) -> party_pb2.Party:  # noqa: ASYNC109
+    own = party_pb2.Party(country_code=country_code, party_id=party_id, endpoint="cpo.example:443")
+    return await parties(partner.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own), timeout=timeout)
 
 
 async def test_a_hub_that_cannot_open_its_port_says_so_and_leaves_nothing_open(hub: Hub, config: Config) -> None:
