@@ -29,9 +29,11 @@ class ClearingJobs:
 
     async def follow_calendar(self) -> bool:
         """Cut off periods whose calendar end has come, and open those that are missing."""
-        if not await self._reads.run(periods.due):
-            return False
-        return bool(await self._committer.run(lambda uow: periods.follow_clock(uow, self._settings)))
+        changed = False
+        while await self._reads.run(periods.due):
+            await self._committer.run(lambda uow: periods.follow_clock(uow, self._settings))
+            changed = True
+        return changed
 
     async def calculate(self) -> bool:
         """Calculate the statements of periods whose grace is over."""

@@ -1,6 +1,7 @@
 """Opening, cutting off and reading settlement periods."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from hub.app.clearing.facts import no_period, require_period_name, state_fact
 from hub.app.ports.clearing import ClearingSettings
@@ -60,15 +61,15 @@ def due(uow: UnitOfWork) -> bool:
     return bool(uow.clearing.due(uow.now)) or any(_missing(uow))
 
 
-def follow_clock(uow: UnitOfWork, settings: ClearingSettings) -> int:
-    """Cut off every period whose calendar end has come, however long ago, and open those that are missing.
+def follow_clock(uow: UnitOfWork, settings: ClearingSettings, limit: int = 100) -> int:
+    """Cut off periods whose calendar end has come, however long ago, and open those that are missing.
 
-    Returns how many of both. Safe to run twice.
+    Returns how many of both, at most `limit` of each: others have to write as well, so call again. Safe to run twice.
     """
-    ended = uow.clearing.due(uow.now)
+    ended = uow.clearing.due(uow.now)[:limit]
     for name in ended:
         cut_off(uow, settings, name)
-    missing = list(_missing(uow))
+    missing = list(islice(_missing(uow), limit))
     for agreement, last in missing:
         _open(uow, settings, agreement, last)
     return len(ended) + len(missing)
