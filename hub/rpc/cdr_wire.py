@@ -1,10 +1,11 @@
 """CDR messages to the facts the hub reasons about, and back."""
 
+import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import reduce
 from hashlib import sha256
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import cdr_object_pb2, cdr_pb2, session_object_pb2, tariff_object_pb2
 
@@ -13,13 +14,15 @@ from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, PeriodSums
 from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId
 from hub.domain.money import EXACT, OCPI_DECIMALS, round_half_away
-from hub.rpc.wire import Reader, party_to_pb, time_from_pb, time_to_pb
+from hub.rpc.wire import Reader, party_to_pb, time_from_seconds, time_to_pb
 
 _ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
 _HOURS = frozenset({session_object_pb2.CDR_DIMENSION_TYPE_TIME, session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME})
 _ZERO = Decimal(0)
 _LARGEST = Decimal(10) ** 12
 _PERIODS_MAX = 10_000
+#: What nearly every amount looks like: within all bounds, as can be told without arithmetic.
+_PLAIN = re.compile(r"-?[0-9]{1,11}(\.[0-9]{1,4})?")
 _add = EXACT.add
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_PERIODS = PeriodSums(count=0, first_start=_EPOCH, last_start=_EPOCH, energy=_ZERO, time=_ZERO)
@@ -88,6 +91,8 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
 def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None = None) -> Decimal:
     """Read an amount or volume that settlement adds up: at most four decimals (OCPI, types, number)."""
     value = reader.decimal(field, number)
+    if _PLAIN.fullmatch(number.value) and (least is None or value >= least):
+        return value
     if abs(value) >= _LARGEST:
         reader.refuse(field, f"is smaller than {_LARGEST}")
     elif value != round_half_away(value, OCPI_DECIMALS):
@@ -99,37 +104,33 @@ def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None 
 
 def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> PeriodSums:
     """Read what the checks ask of the periods; the hot loop of every CDR, so paths are only made for a refusal."""
-    first = last = None
-    energy = hours = _ZERO
+    starts: list[tuple[int, int]] = []
+    energy: list[str] = []
+    hours: list[str] = []
+    for period in cdr.charging_periods:
+        stamp = period.start_date_time
+        starts.append((stamp.seconds, stamp.nanos))
+        for dimension in period.dimensions:
+            kind = dimension.type
+            if kind == _ENERGY:
+                energy.append(dimension.volume.value)
+            elif kind in _HOURS:
+                hours.append(dimension.volume.value)
     try:
-        for period in cdr.charging_periods:
-            stamp = period.start_date_time
-            started = stamp.seconds, stamp.nanos
-            if first is None or last is None:
-                first = last = started
-            elif started < first:
-                first = started
-            elif started > last:
-                last = started
-            for dimension in period.dimensions:
-                kind = dimension.type
-                if kind == _ENERGY:
-                    energy = _add(energy, Decimal(dimension.volume.value))
-                elif kind in _HOURS:
-                    hours = _add(hours, Decimal(dimension.volume.value))
-        known = first is not None and first > (0, 0) and energy.is_finite() and hours.is_finite()
-    except InvalidOperation:
-        known = False
-    if not known or first is None or last is None or len(cdr.charging_periods) > _PERIODS_MAX:
-        _refuse_periods(reader, cdr)
-        return _NO_PERIODS
-    return PeriodSums(
-        count=len(cdr.charging_periods),
-        first_start=time_from_pb(Timestamp(seconds=first[0], nanos=first[1])),
-        last_start=time_from_pb(Timestamp(seconds=last[0], nanos=last[1])),
-        energy=energy,
-        time=hours,
-    )
+        sums = reduce(_add, map(Decimal, energy), _ZERO), reduce(_add, map(Decimal, hours), _ZERO)
+        known = 1 <= len(starts) <= _PERIODS_MAX and min(starts) > (0, 0) and all(map(Decimal.is_finite, sums))
+        if known:
+            return PeriodSums(
+                count=len(starts),
+                first_start=time_from_seconds(*min(starts)),
+                last_start=time_from_seconds(*max(starts)),
+                energy=sums[0],
+                time=sums[1],
+            )
+    except (ArithmeticError, ValueError):
+        pass  # told precisely below
+    _refuse_periods(reader, cdr)
+    return _NO_PERIODS
 
 
 def _refuse_periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> None:

@@ -195,14 +195,7 @@ class _Door:
         else:
             caller = self._edge.identify(context)
             self._edge.admit(caller.platform if not caller.operator else "operator " + caller.platform)
-        request_id = request_id or self._edge.new_id()
-        call = Call(
-            caller=caller,
-            method=self._path,
-            request_id=request_id,
-            correlation_id=correlation_id or request_id,
-            context=context,
-        )
+        call = Call(caller, self._path, context, request_id, correlation_id, self._edge.new_id)
         CURRENT.set(call)
         return call
 

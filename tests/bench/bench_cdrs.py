@@ -4,116 +4,52 @@ Run: `python -m tests.bench.bench_cdrs`
 """
 
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import uvloop
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.decimal_pb2 import Decimal as PbDecimal
-from roamhub.v1 import (
-    cdr_object_pb2,
-    cdr_pb2,
-    common_pb2,
-    location_object_pb2,
-    session_object_pb2,
-    tariff_object_pb2,
-)
+from roamhub.v1 import cdr_object_pb2, cdr_pb2, tariff_object_pb2, token_object_pb2
 
 from tests.bench.load import Served, latency_ms, rate, report, serving
+from tests.bench.roaming import publish
+from tests.cdrs import START, make_cdr, number, period, stamp
 
-_NOW = datetime.now(UTC)
 _BATCH = 100
 
 
-def stamp(instant: datetime) -> Timestamp:
-    """Return the message of an instant."""
-    made = Timestamp()
-    made.FromDatetime(instant)
-    return made
-
-
-def make_cdr(number: int) -> cdr_object_pb2.Cdr:
-    """Return a plausible CDR of about 1.9 KB: eight periods and its tariff."""
-    start = _NOW - timedelta(hours=8)
-    dimension = session_object_pb2.CdrDimension
-
-    def period(index: int) -> session_object_pb2.ChargingPeriod:
-        return session_object_pb2.ChargingPeriod(
-            start_date_time=stamp(start + timedelta(minutes=15 * index)),
-            dimensions=[
-                dimension(type=session_object_pb2.CDR_DIMENSION_TYPE_ENERGY, volume=PbDecimal(value="2.5000")),
-                dimension(type=session_object_pb2.CDR_DIMENSION_TYPE_TIME, volume=PbDecimal(value="0.2500")),
-                dimension(type=session_object_pb2.CDR_DIMENSION_TYPE_MAX_POWER, volume=PbDecimal(value="11.0000")),
-            ],
-            tariff_id="T-1",
-        )
-
+def full_cdr(name: int) -> cdr_object_pb2.Cdr:
+    """Return a plausible CDR of about 1.9 KB: eight periods, its tariff and a remark."""
     component = tariff_object_pb2.PriceComponent(
-        type=tariff_object_pb2.TARIFF_DIMENSION_TYPE_ENERGY,
-        price=PbDecimal(value="0.3500"),
-        vat=PbDecimal(value="21.0"),
-        step_size=1,
+        type=tariff_object_pb2.TARIFF_DIMENSION_TYPE_ENERGY, price=number("0.3500"), vat=number("21.0"), step_size=1
     )
-    return cdr_object_pb2.Cdr(
+    tariff = tariff_object_pb2.Tariff(
         country_code="NL",
         party_id="CPO",
-        id=f"CDR-{number:012d}",
-        start_date_time=stamp(start),
-        end_date_time=stamp(start + timedelta(hours=2)),
-        session_id=f"S-{number:012d}",
-        cdr_token=session_object_pb2.CdrToken(
-            country_code="DE", party_id="MSP", uid="0455A1B2C3D4E5", type="RFID", contract_id="DE-MSP-C12345678-X"
-        ),
-        auth_method=session_object_pb2.AUTH_METHOD_WHITELIST,
-        cdr_location=cdr_object_pb2.CdrLocation(
-            id="LOC-1",
-            name="Station square",
-            address="Stationsplein 1",
-            city="Utrecht",
-            postal_code="3511 ED",
-            country="NLD",
-            coordinates=common_pb2.GeoLocation(latitude="52.0893", longitude="5.1102"),
-            evse_uid="EVSE-1",
-            evse_id="NL*CPO*E1234567*1",
-            connector_id="1",
-            connector_standard="IEC_62196_T2",
-            connector_format=location_object_pb2.CONNECTOR_FORMAT_SOCKET,
-            connector_power_type=location_object_pb2.POWER_TYPE_AC_3_PHASE,
-        ),
-        meter_id="meter-000123456",
+        id="T-1",
         currency="EUR",
-        tariffs=[
-            tariff_object_pb2.Tariff(
-                country_code="NL",
-                party_id="CPO",
-                id="T-1",
-                currency="EUR",
-                elements=[tariff_object_pb2.TariffElement(price_components=[component])] * 4,
-                last_updated=stamp(start),
-            )
-        ],
-        charging_periods=[period(index) for index in range(8)],
-        total_cost=common_pb2.Price(before_taxes=PbDecimal(value="7.0000"), after_taxes=PbDecimal(value="8.4700")),
-        total_energy=PbDecimal(value="20.0000"),
-        total_energy_cost=common_pb2.Price(before_taxes=PbDecimal(value="7.0000")),
-        total_time=PbDecimal(value="2.0000"),
-        remark="This CDR was made for a benchmark; it is as long as real ones are. " * 4,
-        last_updated=stamp(_NOW - timedelta(hours=5)),
+        elements=[tariff_object_pb2.TariffElement(price_components=[component])] * 4,
+        last_updated=stamp(START),
+    )
+    return make_cdr(
+        f"CDR-{name:012d}",
+        charging_periods=[period(15 * index, "2.5000", "0.2500") for index in range(8)],
+        tariffs=[tariff],
+        remark="This CDR was made for a benchmark; it is as long as real ones are. " * 12,
     )
 
 
 def submissions(first: int, count: int) -> list[cdr_pb2.SubmitCdrRequest]:
     """Return new submissions."""
     return [
-        cdr_pb2.SubmitCdrRequest(request_id=str(UUID(int=(1 << 64) + number)), cdr=make_cdr(number))
-        for number in range(first, first + count)
+        cdr_pb2.SubmitCdrRequest(request_id=str(UUID(int=(1 << 64) + name)), cdr=full_cdr(name))
+        for name in range(first, first + count)
     ]
 
 
 async def run(echo: Served, hub: Served) -> None:
     """Measure and print."""
+    await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS)
     bare: Any = echo.channel("echo").unary_unary("/bench/Echo")
     raw = hub.channel("cpo")
     submit: Any = raw.unary_unary(

@@ -23,7 +23,7 @@ CPO, EMSP = "NL-CPO", "DE-MSP"
 
 
 async def serve_echo(folder: Path) -> None:
-    """Serve `/bench/Echo`: the request's bytes are the answer."""
+    """Serve `/bench/Echo`: a CDR submission is parsed and sent back, and nothing else is done."""
     authority = CertificateAuthority.open(folder, system_clock())
     pair = server_pair(authority, folder, ["localhost", "127.0.0.1"], system_clock())
     operator = operator_pair(authority, folder, system_clock())
