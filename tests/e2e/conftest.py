@@ -48,7 +48,7 @@ def roamhub(*arguments: str | Path, cwd: Path, config: Path | None = None) -> Do
     if config is not None:
         environment["ROAMHUB_CONFIG"] = str(config)
     command = [str(Path(sys.executable).parent / "roamhub"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=180, check=False)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
