@@ -117,6 +117,7 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.TariffService/RemoveTariff": Rule(roles=CPO, owner="tariff"),
     "/roamhub.v1.TariffService/GetTariff": PARTNER,
     "/roamhub.v1.TariffService/ListTariffs": PARTNER,
+    "/roamhub.v1.TariffService/QuoteSession": PARTNER,
     "/roamhub.v1.TokenService/PutToken": Rule(roles=EMSP, owner="token"),
     "/roamhub.v1.TokenService/BatchPutTokens": Rule(roles=EMSP),
     "/roamhub.v1.TokenService/StreamTokens": Rule(roles=EMSP),

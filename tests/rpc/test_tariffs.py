@@ -5,13 +5,22 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.type.decimal_pb2 import Decimal as PbDecimal
-from roamhub.v1 import common_pb2, journal_pb2_grpc, tariff_pb2, tariff_pb2_grpc
+from roamhub.v1 import (
+    common_pb2,
+    journal_pb2_grpc,
+    location_pb2,
+    location_pb2_grpc,
+    rating_object_pb2,
+    tariff_pb2,
+    tariff_pb2_grpc,
+)
 from roamhub.v1 import tariff_object_pb2 as pb
 
 from hub.domain.parties import Role
 from hub.main import Hub
-from tests.catalog import key, stamp, tariff, told
+from tests.catalog import connector, evse, key, location, stamp, tariff, told
 from tests.conftest import PartnerFactory
 from tests.support import Refusal, agree, refusal
 
@@ -29,6 +38,7 @@ class Roaming:
     emsp: "tariff_pb2_grpc.TariffServiceAsyncStub"
     stranger: "tariff_pb2_grpc.TariffServiceAsyncStub"
     journal: "journal_pb2_grpc.JournalServiceAsyncStub"
+    channel: grpc.aio.Channel
 
     async def put(self, *tariffs: pb.Tariff) -> list[common_pb2.ItemOutcome]:
         response = await self.cpo.BatchPutTariffs(tariff_pb2.BatchPutTariffsRequest(tariffs=tariffs))
@@ -46,7 +56,7 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     stranger = await partner("FR-OTH", roles=(Role.EMSP,))
     await agree(hub, cpo.party, emsp.party)
     stubs = [Stub(each.channel) for each in (cpo, emsp, stranger)]
-    return Roaming(*stubs, journal=journal_pb2_grpc.JournalServiceStub(emsp.channel))  # type: ignore[misc, arg-type]
+    return Roaming(*stubs, journal=journal_pb2_grpc.JournalServiceStub(emsp.channel), channel=cpo.channel)  # type: ignore[misc, arg-type]
 
 
 async def refused(call: object) -> Refusal:
@@ -165,3 +175,41 @@ async def test_odd_tariffs_are_taken_in(roaming: Roaming) -> None:
     assert [outcome.result for outcome in await roaming.put(unreachable, midnight, tariff("T3", price="-0.1"))] == [
         APPLIED
     ] * 3
+
+
+async def test_a_quote_says_what_a_plan_costs_under_the_tariff_in_force_at_its_start(
+    roaming: Roaming,
+) -> None:
+    stub = location_pb2_grpc.LocationServiceStub(roaming.channel)
+    published = location(evses=[evse(connectors=[connector(tariff_ids=["t1", "NIX"])])])
+    await stub.PutLocation(location_pb2.PutLocationRequest(location=published))
+    plan = tariff_pb2.QuoteSessionRequest(
+        location=key("LOC1"),
+        evse_uid="e1",
+        connector_id="1",
+        start_time=stamp(5),
+        energy_kwh=PbDecimal(value="20"),
+        power_kw=PbDecimal(value="11"),
+    )
+    answer = await refused(roaming.emsp.QuoteSession(plan))
+    assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_TARIFF")
+    await roaming.put(tariff(), tariff(minutes=10, price="0.5"))
+    for minutes, cost in ((5, "5.0000"), (15, "10.0000")):
+        plan.start_time.CopyFrom(stamp(minutes))
+        rated = await roaming.emsp.QuoteSession(plan)
+        assert (rated.currency_code, rated.total_cost.before_taxes.value) == ("EUR", cost)
+        assert rated.total_energy_cost == rated.total_cost
+        assert [line.tariff_id for line in rated.lines if line.kind == rating_object_pb2.RatedLine.KIND_USAGE] == ["T1"]
+    assert (await refused(roaming.stranger.QuoteSession(plan))).reason == "LOCATION_NOT_FOUND"
+    plan.connector_id = "9"
+    assert (await refused(roaming.emsp.QuoteSession(plan))).reason == "CONNECTOR_NOT_FOUND"
+    plan.evse_uid = "E9"
+    assert (await refused(roaming.emsp.QuoteSession(plan))).reason == "EVSE_NOT_FOUND"
+
+
+async def test_a_plan_that_cannot_be_priced_is_refused_by_its_fields(roaming: Roaming) -> None:
+    plan = tariff_pb2.QuoteSessionRequest(
+        location=key("LOC1"), energy_kwh=PbDecimal(value="x"), parking=Duration(seconds=-1)
+    )
+    answer = await refused(roaming.emsp.QuoteSession(plan))
+    assert answer.fields == ["start_time", "energy_kwh", "parking", "evse_uid", "connector_id"]

@@ -23,12 +23,15 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from roamhub.v1 import common_pb2 as roamhub_dot_v1_dot_common__pb2
+from roamhub.v1 import rating_object_pb2 as roamhub_dot_v1_dot_rating__object__pb2
 from roamhub.v1 import tariff_object_pb2 as roamhub_dot_v1_dot_tariff__object__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17roamhub/v1/tariff.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17roamhub/v1/common.proto\x1a\x1eroamhub/v1/tariff_object.proto\"<\n\x10PutTariffRequest\x12(\n\x06tariff\x18\x01 \x01(\x0b\x32\x12.roamhub.v1.TariffB\x04\xe2\x41\x01\x02\"C\n\x11PutTariffResponse\x12.\n\x06result\x18\x01 \x01(\x0e\x32\x1e.roamhub.v1.ItemOutcome.Result\"C\n\x16\x42\x61tchPutTariffsRequest\x12)\n\x07tariffs\x18\x01 \x03(\x0b\x32\x12.roamhub.v1.TariffB\x04\xe2\x41\x01\x02\"D\n\x17\x42\x61tchPutTariffsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.roamhub.v1.ItemOutcome\"A\n\x14StreamTariffsRequest\x12)\n\x07tariffs\x18\x01 \x03(\x0b\x32\x12.roamhub.v1.TariffB\x04\xe2\x41\x01\x02\"B\n\x13RemoveTariffRequest\x12+\n\x06tariff\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\"H\n\x14RemoveTariffResponse\x12\x30\n\x0cremoved_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\rTariffRemoval\x12%\n\x06tariff\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKey\x12\x30\n\x0cremoved_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x10GetTariffRequest\x12+\n\x06tariff\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12\x34\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\xab\x01\n\x12ListTariffsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05party\x18\x03 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12\x37\n\rupdated_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"S\n\x13ListTariffsResponse\x12#\n\x07tariffs\x18\x01 \x03(\x0b\x32\x12.roamhub.v1.Tariff\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xeb\x03\n\rTariffService\x12H\n\tPutTariff\x12\x1c.roamhub.v1.PutTariffRequest\x1a\x1d.roamhub.v1.PutTariffResponse\x12Z\n\x0f\x42\x61tchPutTariffs\x12\".roamhub.v1.BatchPutTariffsRequest\x1a#.roamhub.v1.BatchPutTariffsResponse\x12R\n\rStreamTariffs\x12 .roamhub.v1.StreamTariffsRequest\x1a\x1b.roamhub.v1.PublishProgress(\x01\x30\x01\x12Q\n\x0cRemoveTariff\x12\x1f.roamhub.v1.RemoveTariffRequest\x1a .roamhub.v1.RemoveTariffResponse\x12=\n\tGetTariff\x12\x1c.roamhub.v1.GetTariffRequest\x1a\x12.roamhub.v1.Tariff\x12N\n\x0bListTariffs\x12\x1e.roamhub.v1.ListTariffsRequest\x1a\x1f.roamhub.v1.ListTariffsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17roamhub/v1/tariff.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19google/type/decimal.proto\x1a\x17roamhub/v1/common.proto\x1a\x1eroamhub/v1/rating_object.proto\x1a\x1eroamhub/v1/tariff_object.proto\"<\n\x10PutTariffRequest\x12(\n\x06tariff\x18\x01 \x01(\x0b\x32\x12.roamhub.v1.TariffB\x04\xe2\x41\x01\x02\"C\n\x11PutTariffResponse\x12.\n\x06result\x18\x01 \x01(\x0e\x32\x1e.roamhub.v1.ItemOutcome.Result\"C\n\x16\x42\x61tchPutTariffsRequest\x12)\n\x07tariffs\x18\x01 \x03(\x0b\x32\x12.roamhub.v1.TariffB\x04\xe2\x41\x01\x02\"D\n\x17\x42\x61tchPutTariffsResponse\x12)\n\x08outcomes\x18\x01 \x03(\x0b\x32\x17.roamhub.v1.ItemOutcome\"A\n\x14StreamTariffsRequest\x12)\n\x07tariffs\x18\x01 \x03(\x0b\x32\x12.roamhub.v1.TariffB\x04\xe2\x41\x01\x02\"B\n\x13RemoveTariffRequest\x12+\n\x06tariff\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\"H\n\x14RemoveTariffResponse\x12\x30\n\x0cremoved_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\rTariffRemoval\x12%\n\x06tariff\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKey\x12\x30\n\x0cremoved_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x10GetTariffRequest\x12+\n\x06tariff\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12\x34\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\xab\x01\n\x12ListTariffsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05party\x18\x03 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12\x37\n\rupdated_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"S\n\x13ListTariffsResponse\x12#\n\x07tariffs\x18\x01 \x03(\x0b\x32\x12.roamhub.v1.Tariff\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8a\x03\n\x13QuoteSessionRequest\x12-\n\x08location\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vse_uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x63onnector_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12.\n\nenergy_kwh\x18\x05 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x02\x12,\n\x08power_kw\x18\x06 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x01\x12\x31\n\x08\x64uration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x30\n\x07parking\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12\x17\n\ttariff_id\x18\t \x01(\tB\x04\xe2\x41\x01\x01\x32\xb6\x04\n\rTariffService\x12H\n\tPutTariff\x12\x1c.roamhub.v1.PutTariffRequest\x1a\x1d.roamhub.v1.PutTariffResponse\x12Z\n\x0f\x42\x61tchPutTariffs\x12\".roamhub.v1.BatchPutTariffsRequest\x1a#.roamhub.v1.BatchPutTariffsResponse\x12R\n\rStreamTariffs\x12 .roamhub.v1.StreamTariffsRequest\x1a\x1b.roamhub.v1.PublishProgress(\x01\x30\x01\x12Q\n\x0cRemoveTariff\x12\x1f.roamhub.v1.RemoveTariffRequest\x1a .roamhub.v1.RemoveTariffResponse\x12=\n\tGetTariff\x12\x1c.roamhub.v1.GetTariffRequest\x1a\x12.roamhub.v1.Tariff\x12N\n\x0bListTariffs\x12\x1e.roamhub.v1.ListTariffsRequest\x1a\x1f.roamhub.v1.ListTariffsResponse\x12I\n\x0cQuoteSession\x12\x1f.roamhub.v1.QuoteSessionRequest\x1a\x18.roamhub.v1.RatedSessionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,28 +58,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTARIFFSREQUEST'].fields_by_name['party']._serialized_options = b'\342A\001\001'
   _globals['_LISTTARIFFSREQUEST'].fields_by_name['updated_since']._loaded_options = None
   _globals['_LISTTARIFFSREQUEST'].fields_by_name['updated_since']._serialized_options = b'\342A\001\001'
-  _globals['_PUTTARIFFREQUEST']._serialized_start=162
-  _globals['_PUTTARIFFREQUEST']._serialized_end=222
-  _globals['_PUTTARIFFRESPONSE']._serialized_start=224
-  _globals['_PUTTARIFFRESPONSE']._serialized_end=291
-  _globals['_BATCHPUTTARIFFSREQUEST']._serialized_start=293
-  _globals['_BATCHPUTTARIFFSREQUEST']._serialized_end=360
-  _globals['_BATCHPUTTARIFFSRESPONSE']._serialized_start=362
-  _globals['_BATCHPUTTARIFFSRESPONSE']._serialized_end=430
-  _globals['_STREAMTARIFFSREQUEST']._serialized_start=432
-  _globals['_STREAMTARIFFSREQUEST']._serialized_end=497
-  _globals['_REMOVETARIFFREQUEST']._serialized_start=499
-  _globals['_REMOVETARIFFREQUEST']._serialized_end=565
-  _globals['_REMOVETARIFFRESPONSE']._serialized_start=567
-  _globals['_REMOVETARIFFRESPONSE']._serialized_end=639
-  _globals['_TARIFFREMOVAL']._serialized_start=641
-  _globals['_TARIFFREMOVAL']._serialized_end=745
-  _globals['_GETTARIFFREQUEST']._serialized_start=747
-  _globals['_GETTARIFFREQUEST']._serialized_end=864
-  _globals['_LISTTARIFFSREQUEST']._serialized_start=867
-  _globals['_LISTTARIFFSREQUEST']._serialized_end=1038
-  _globals['_LISTTARIFFSRESPONSE']._serialized_start=1040
-  _globals['_LISTTARIFFSRESPONSE']._serialized_end=1123
-  _globals['_TARIFFSERVICE']._serialized_start=1126
-  _globals['_TARIFFSERVICE']._serialized_end=1617
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['location']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['location']._serialized_options = b'\342A\001\002'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['evse_uid']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['evse_uid']._serialized_options = b'\342A\001\002'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['connector_id']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['connector_id']._serialized_options = b'\342A\001\002'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['start_time']._serialized_options = b'\342A\001\002'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['energy_kwh']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['energy_kwh']._serialized_options = b'\342A\001\002'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['power_kw']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['power_kw']._serialized_options = b'\342A\001\001'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['duration']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['duration']._serialized_options = b'\342A\001\001'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['parking']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['parking']._serialized_options = b'\342A\001\001'
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['tariff_id']._loaded_options = None
+  _globals['_QUOTESESSIONREQUEST'].fields_by_name['tariff_id']._serialized_options = b'\342A\001\001'
+  _globals['_PUTTARIFFREQUEST']._serialized_start=253
+  _globals['_PUTTARIFFREQUEST']._serialized_end=313
+  _globals['_PUTTARIFFRESPONSE']._serialized_start=315
+  _globals['_PUTTARIFFRESPONSE']._serialized_end=382
+  _globals['_BATCHPUTTARIFFSREQUEST']._serialized_start=384
+  _globals['_BATCHPUTTARIFFSREQUEST']._serialized_end=451
+  _globals['_BATCHPUTTARIFFSRESPONSE']._serialized_start=453
+  _globals['_BATCHPUTTARIFFSRESPONSE']._serialized_end=521
+  _globals['_STREAMTARIFFSREQUEST']._serialized_start=523
+  _globals['_STREAMTARIFFSREQUEST']._serialized_end=588
+  _globals['_REMOVETARIFFREQUEST']._serialized_start=590
+  _globals['_REMOVETARIFFREQUEST']._serialized_end=656
+  _globals['_REMOVETARIFFRESPONSE']._serialized_start=658
+  _globals['_REMOVETARIFFRESPONSE']._serialized_end=730
+  _globals['_TARIFFREMOVAL']._serialized_start=732
+  _globals['_TARIFFREMOVAL']._serialized_end=836
+  _globals['_GETTARIFFREQUEST']._serialized_start=838
+  _globals['_GETTARIFFREQUEST']._serialized_end=955
+  _globals['_LISTTARIFFSREQUEST']._serialized_start=958
+  _globals['_LISTTARIFFSREQUEST']._serialized_end=1129
+  _globals['_LISTTARIFFSRESPONSE']._serialized_start=1131
+  _globals['_LISTTARIFFSRESPONSE']._serialized_end=1214
+  _globals['_QUOTESESSIONREQUEST']._serialized_start=1217
+  _globals['_QUOTESESSIONREQUEST']._serialized_end=1611
+  _globals['_TARIFFSERVICE']._serialized_start=1614
+  _globals['_TARIFFSERVICE']._serialized_end=2180
 # @@protoc_insertion_point(module_scope)

@@ -5,9 +5,11 @@ What charging costs: tariffs as CPOs publish them, in all the versions they have
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.type import decimal_pb2 as _decimal_pb2
 from roamhub.v1 import common_pb2 as _common_pb2
 from roamhub.v1 import tariff_object_pb2 as _tariff_object_pb2
 import builtins as _builtins
@@ -312,3 +314,69 @@ class ListTariffsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTariffsResponse: _TypeAlias = ListTariffsResponse  # noqa: Y015
+
+@_typing.final
+class QuoteSessionRequest(_message.Message):
+    """A plan of charging: so much energy from a moment on, and perhaps a stay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    EVSE_UID_FIELD_NUMBER: _builtins.int
+    CONNECTOR_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    ENERGY_KWH_FIELD_NUMBER: _builtins.int
+    POWER_KW_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    PARKING_FIELD_NUMBER: _builtins.int
+    TARIFF_ID_FIELD_NUMBER: _builtins.int
+    evse_uid: _builtins.str
+    """Uid of the EVSE."""
+    connector_id: _builtins.str
+    """Id of the connector."""
+    tariff_id: _builtins.str
+    """One of the CPO's tariffs. Absent: those that the connector names."""
+    @_builtins.property
+    def location(self) -> _common_pb2.ObjectKey:
+        """The location."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When charging begins."""
+
+    @_builtins.property
+    def energy_kwh(self) -> _decimal_pb2.Decimal:
+        """Energy to be charged, in kWh."""
+
+    @_builtins.property
+    def power_kw(self) -> _decimal_pb2.Decimal:
+        """Power in kW; tells how long charging takes."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long charging takes; wins over `power_kw`. With neither, what depends on time is left out, with a note."""
+
+    @_builtins.property
+    def parking(self) -> _duration_pb2.Duration:
+        """How long the vehicle stays afterwards, at most 31 days."""
+
+    def __init__(
+        self,
+        *,
+        location: _common_pb2.ObjectKey | None = ...,
+        evse_uid: _builtins.str = ...,
+        connector_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        energy_kwh: _decimal_pb2.Decimal | None = ...,
+        power_kw: _decimal_pb2.Decimal | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        parking: _duration_pb2.Duration | None = ...,
+        tariff_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "energy_kwh", b"energy_kwh", "location", b"location", "parking", b"parking", "power_kw", b"power_kw", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector_id", b"connector_id", "duration", b"duration", "energy_kwh", b"energy_kwh", "evse_uid", b"evse_uid", "location", b"location", "parking", b"parking", "power_kw", b"power_kw", "start_time", b"start_time", "tariff_id", b"tariff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteSessionRequest: _TypeAlias = QuoteSessionRequest  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from roamhub.v1 import common_pb2 as roamhub_dot_v1_dot_common__pb2
+from roamhub.v1 import rating_object_pb2 as roamhub_dot_v1_dot_rating__object__pb2
 from roamhub.v1 import tariff_object_pb2 as roamhub_dot_v1_dot_tariff__object__pb2
 from roamhub.v1 import tariff_pb2 as roamhub_dot_v1_dot_tariff__pb2
 
@@ -74,6 +75,11 @@ class TariffServiceStub:
                 request_serializer=roamhub_dot_v1_dot_tariff__pb2.ListTariffsRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_tariff__pb2.ListTariffsResponse.FromString,
                 _registered_method=True)
+        self.QuoteSession = channel.unary_unary(
+                '/roamhub.v1.TariffService/QuoteSession',
+                request_serializer=roamhub_dot_v1_dot_tariff__pb2.QuoteSessionRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_rating__object__pb2.RatedSession.FromString,
+                _registered_method=True)
 
 
 class TariffServiceServicer:
@@ -137,6 +143,17 @@ class TariffServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QuoteSession(self, request, context):
+        """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+
+        The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
+        connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
+        `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TariffServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -169,6 +186,11 @@ def add_TariffServiceServicer_to_server(servicer, server):
                     servicer.ListTariffs,
                     request_deserializer=roamhub_dot_v1_dot_tariff__pb2.ListTariffsRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_tariff__pb2.ListTariffsResponse.SerializeToString,
+            ),
+            'QuoteSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteSession,
+                    request_deserializer=roamhub_dot_v1_dot_tariff__pb2.QuoteSessionRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_rating__object__pb2.RatedSession.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -341,6 +363,33 @@ class TariffService:
             '/roamhub.v1.TariffService/ListTariffs',
             roamhub_dot_v1_dot_tariff__pb2.ListTariffsRequest.SerializeToString,
             roamhub_dot_v1_dot_tariff__pb2.ListTariffsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.TariffService/QuoteSession',
+            roamhub_dot_v1_dot_tariff__pb2.QuoteSessionRequest.SerializeToString,
+            roamhub_dot_v1_dot_rating__object__pb2.RatedSession.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ What charging costs: tariffs as CPOs publish them, in all the versions they have
 from collections import abc as _abc
 from grpc import aio as _aio
 from roamhub.v1 import common_pb2 as _common_pb2
+from roamhub.v1 import rating_object_pb2 as _rating_object_pb2
 from roamhub.v1 import tariff_object_pb2 as _tariff_object_pb2
 from roamhub.v1 import tariff_pb2 as _tariff_pb2
 import abc as _abc_1
@@ -67,6 +68,13 @@ class TariffServiceStub:
 
     A tariff that stays unchanged while a caller turns the pages is returned exactly once.
     """
+    QuoteSession: _grpc.UnaryUnaryMultiCallable[_tariff_pb2.QuoteSessionRequest, _rating_object_pb2.RatedSession]
+    """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+
+    The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
+    connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
+    `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
+    """
 
 @_typing.type_check_only
 class TariffServiceAsyncStub(TariffServiceStub):
@@ -104,6 +112,13 @@ class TariffServiceAsyncStub(TariffServiceStub):
     """Lists the tariffs that the caller may see and that have not been removed, by owner and id.
 
     A tariff that stays unchanged while a caller turns the pages is returned exactly once.
+    """
+    QuoteSession: _aio.UnaryUnaryMultiCallable[_tariff_pb2.QuoteSessionRequest, _rating_object_pb2.RatedSession]  # type: ignore[assignment]
+    """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+
+    The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
+    connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
+    `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
     """
 
 class TariffServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -175,6 +190,19 @@ class TariffServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the tariffs that the caller may see and that have not been removed, by owner and id.
 
         A tariff that stays unchanged while a caller turns the pages is returned exactly once.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteSession(
+        self,
+        request: _tariff_pb2.QuoteSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rating_object_pb2.RatedSession, _abc.Awaitable[_rating_object_pb2.RatedSession]]:
+        """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+
+        The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
+        connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
+        `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
         """
 
 def add_TariffServiceServicer_to_server(servicer: TariffServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
