@@ -12,7 +12,7 @@ from typing import Self
 
 import grpc
 from roamhub.v1.common_pb2 import PartyKey
-from roamhub.v1.link_pb2 import ConnectRequest, ConnectResponse, LinkAnswer, LinkHello, LinkRequest
+from roamhub.v1.link_pb2 import ConnectRequest, ConnectResponse, LinkAnswer, LinkAnswers, LinkHello, LinkRequest
 from roamhub.v1.link_pb2_grpc import LinkServiceStub
 
 from adapters.partner.connection import Connection
@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 _PASSING = (Unreachable, Interrupted, TimedOut, Exhausted, Defect)
 _WELCOME_SECONDS = 10.0
+#: Answers in one message at most (LinkAnswers).
+_TOGETHER_MAX = 256
 
 
 class Link:
@@ -55,7 +57,7 @@ class Link:
     ) -> None:
         self._connection = connection
         self._answers = Answers(handler)
-        self._hello = LinkHello(parties=parties, concurrency_max=concurrency_max, agent=agent)
+        self._hello = LinkHello(parties=parties, concurrency_max=concurrency_max, agent=agent, batches=True)
         self._backoff = backoff or Backoff()
         self._streams: set[_Stream] = set()
         self._task: asyncio.Task[None] | None = None
@@ -119,6 +121,7 @@ class _Stream:
         self._hello = hello
         self._connected = connected
         self._writing = asyncio.Lock()
+        self._ready: list[LinkAnswer] = []
         self._open: set[asyncio.Task[None]] = set()
         self._silence_seconds: float | None = _WELCOME_SECONDS
         self._call = connection.stub(LinkServiceStub).Connect()
@@ -163,9 +166,10 @@ class _Stream:
                 return  # gRPC's mark of an end without error
             match message.WhichOneof("message"):
                 case "request":
-                    task = asyncio.create_task(self._answer(message.request))
-                    self._open.add(task)
-                    task.add_done_callback(self._open.discard)
+                    self._take(message.request)
+                case "requests":
+                    for request in message.requests.requests:
+                        self._take(request)
                 case "welcome":
                     self.welcomed = True
                     interval = message.welcome.keepalive_interval
@@ -184,6 +188,11 @@ class _Stream:
             await asyncio.wait(self._open)
         await self._call.done_writing()
 
+    def _take(self, request: LinkRequest) -> None:
+        task = asyncio.create_task(self._answer(request))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
     async def _answer(self, request: LinkRequest) -> None:
         answer = LinkAnswer(id=request.id)
         kind = request.WhichOneof("request")
@@ -197,7 +206,19 @@ class _Stream:
             except RoamhubError as error:
                 answer.error.CopyFrom(to_item(error))
         with suppress(grpc.RpcError, asyncio.InvalidStateError):  # the stream has ended; the hub asks elsewhere
-            await self._write(ConnectRequest(answer=answer))
+            await self._send(answer)
+
+    async def _send(self, answer: LinkAnswer) -> None:
+        """Send an answer together with what else has become ready while the last message was on its way."""
+        self._ready.append(answer)
+        async with self._writing:
+            if not self._ready:
+                return  # sent by whoever wrote before
+            together, self._ready = self._ready[:_TOGETHER_MAX], self._ready[_TOGETHER_MAX:]
+            if len(together) == 1:
+                await self._call.write(ConnectRequest(answer=together[0]))
+            else:
+                await self._call.write(ConnectRequest(answers=LinkAnswers(answers=together)))
 
     async def _write(self, message: ConnectRequest) -> None:
         async with self._writing:

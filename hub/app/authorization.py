@@ -5,7 +5,7 @@ A relayed one is two, with the partner's time between them; what changed meanwhi
 the answer is recorded. An error leaves nothing behind.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.app.directory import Directory
@@ -36,6 +36,7 @@ _SHARE_KEPT = 0.2
 _SECONDS_KEPT_MAX = 0.25
 
 _IN_SIGHT = (AgreementState.ACTIVE, AgreementState.ACCEPTED, AgreementState.SUSPENDED)
+_NOTHING_SAID = Permission()
 _REFUSED = Verdict(Allowed.NOT_ALLOWED, Source.PARTNER, UNKNOWN_TOKEN)
 
 
@@ -230,8 +231,9 @@ def _contract(token: Token | None, answer: EmspAnswer | None) -> str:
 
 def _same_type(tokens: Mapping[str, Sequence[Token]], question: Question) -> list[Token]:
     """Return the published tokens that the station may have read."""
-    kind = fold(question.token_type)
-    return [token for token in tokens.get(fold(question.token_uid), ()) if fold(token.key.type) == kind]
+    kind = question.token_type
+    found = tokens.get(fold(question.token_uid), ())
+    return [token for token in found if token.key.type == kind or fold(token.key.type) == fold(kind)]
 
 
 def _case(
@@ -258,24 +260,33 @@ def _case(
             return _Case(asked, None, None, leave)
         own = next((token for token in candidates if token.key.emsp == question.emsp), None)
         return _Case(asked, question.emsp, own, leave)
-    visible = {token.key.emsp for token in candidates if _in_sight(uow.directory, question.cpo, token.key.emsp)}
-    # A token whose agreement lets it charge goes before one whose agreement is suspended.
-    roaming = {emsp for emsp in visible if not permission(emsp).refusal}
-    token = pick_token(candidates, candidates[0].key.type, roaming or visible) if candidates else None
+    token = _whose(uow.directory, question.cpo, candidates, permission)
     if token is None:
-        return _Case(asked, None, None, Permission())
+        return _Case(asked, None, None, _NOTHING_SAID)
     return _Case(asked, token.key.emsp, token, permission(token.key.emsp))
+
+
+def _whose(
+    directory: Directory, cpo: PartyId, candidates: Sequence[Token], permission: Callable[[PartyId], Permission]
+) -> Token | None:
+    """Return the token that the station may have read, of those that the CPO may learn of."""
+    visible = [token for token in candidates if _in_sight(directory, cpo, token.key.emsp)]
+    if len(visible) < 2:
+        return visible[0] if visible else None
+    # A token whose agreement lets it charge goes before one whose agreement is suspended.
+    roaming = [token.key.emsp for token in visible if not permission(token.key.emsp).refusal]
+    return pick_token(visible, visible[0].key.type, roaming or [token.key.emsp for token in visible])
 
 
 def _permission(uow: UnitOfWork, cpo: PartyId, emsp: PartyId) -> Permission:
     """Return what the agreement of the two says."""
+    active = uow.directory.active_agreement(cpo, emsp, uow.now)
+    if active is not None and Service.ROAMING in active.terms.services:
+        return Permission(agreement=active.name, from_store=active.terms.allow_stored_authorization)
     refusal = uow.directory.why_not(cpo, emsp, Service.ROAMING, uow.now)
-    if refusal is not None:
-        name = refusal.agreement.name if refusal.agreement is not None else ""
-        return Permission(agreement=name, refusal=refusal.reason, clause=refusal.clause)
-    agreement = uow.directory.active_agreement(cpo, emsp, uow.now)
-    assert agreement is not None, "nothing refuses without an agreement in force"
-    return Permission(agreement=agreement.name, from_store=agreement.terms.allow_stored_authorization)
+    assert refusal is not None, "what is in force and includes the service is not refused"
+    name = refusal.agreement.name if refusal.agreement is not None else ""
+    return Permission(agreement=name, refusal=refusal.reason, clause=refusal.clause)
 
 
 def _in_sight(directory: Directory, cpo: PartyId, emsp: PartyId) -> bool:

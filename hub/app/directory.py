@@ -108,10 +108,12 @@ class Directory:
 
     def why_not(self, cpo: PartyId, emsp: PartyId, service: Service, now: datetime) -> Refusal | None:
         """Return which agreement and clause forbids the service between the two at that instant, or None."""
+        standing = self.active_agreement(cpo, emsp, now) or self.standing.get((cpo, emsp))
+        if standing is None:
+            return refusal_without_agreement()  # whether or not there is such a party, and whatever its state
         if self._suspended(cpo, emsp):
             return Refusal(reason="PARTY_SUSPENDED", message="the operator has suspended one of the two parties")
-        standing = self.active_agreement(cpo, emsp, now) or self.standing.get((cpo, emsp))
-        return refusal_without_agreement() if standing is None else refusal(standing, service, now)
+        return refusal(standing, service, now)
 
     def _suspended(self, *parties: PartyId) -> bool:
         found = (self.parties.get(party) for party in parties)

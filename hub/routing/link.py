@@ -17,6 +17,8 @@ from hub.routing.outcomes import CODES, AnsweredBadlyError, Counts, LostError, N
 
 _Waiter = asyncio.Future[Message]
 
+_TOGETHER_MAX = 256
+
 
 class Link:
     """Asks over one stream; the servicer moves messages in and out, and closes it when the stream is over.
@@ -35,6 +37,7 @@ class Link:
         parties: Sequence[PartyId],
         concurrency_max: int,
         agent: str,
+        batches: bool = False,
         keepalive_seconds: float,
         counts: Counts,
         on_free: Callable[["Link"], None] = lambda _link: None,
@@ -44,13 +47,14 @@ class Link:
         self.parties = tuple(parties)
         self.concurrency_max = concurrency_max
         self.agent = agent
+        self._batches = batches
         self._keepalive = keepalive_seconds
         self._counts = counts
         self._on_free = on_free
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._matcher: Matcher[_Waiter] = Matcher()
-        self._outgoing: deque[pb.ConnectResponse] = deque()
+        self._outgoing: deque[pb.ConnectResponse | pb.LinkRequest] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._heard = perf_counter()
         self._probe = self._loop.call_later(keepalive_seconds, self._look)
@@ -100,7 +104,7 @@ class Link:
             correlation_id=correlation_id,
             **{kind: request},  # type: ignore[arg-type]
         )
-        self._send(pb.ConnectResponse(request=asked))
+        self._send(asked)
         timer = self._loop.call_later(seconds, self._give_up, number)
         try:
             return await answer
@@ -117,10 +121,16 @@ class Link:
     def receive(self, message: pb.ConnectRequest) -> None:
         """Take a message of the partner's; whatever does not belong is dropped and counted."""
         self._heard = perf_counter()
-        if message.WhichOneof("message") != "answer":
-            self._counts.garbage += 1
-            return
-        answer = message.answer
+        match message.WhichOneof("message"):
+            case "answer":
+                self._match(message.answer)
+            case "answers":
+                for answer in message.answers.answers:
+                    self._match(answer)
+            case _:
+                self._counts.garbage += 1
+
+    def _match(self, answer: pb.LinkAnswer) -> None:
         found = self._matcher.answer(answer.id)
         if isinstance(found, Miss):
             self._counts.misses[found] += 1
@@ -145,7 +155,7 @@ class Link:
             self._counts.garbage += 1
             waiter.set_exception(not_an_answer(f"{kind} to {asked}"))
 
-    def _send(self, message: pb.ConnectResponse) -> None:
+    def _send(self, message: pb.ConnectResponse | pb.LinkRequest) -> None:
         self._outgoing.append(message)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -163,7 +173,22 @@ class Link:
                 return None
             self._wake = self._loop.create_future()
             await self._wake
-        return self._outgoing.popleft()
+        first = self._outgoing.popleft()
+        if isinstance(first, pb.ConnectResponse):
+            return first
+        if not (self._batches and self._outgoing and isinstance(self._outgoing[0], pb.LinkRequest)):
+            return pb.ConnectResponse(request=first)
+        # What has gathered while the last message was on its way goes as one.
+        together = pb.ConnectResponse()
+        requests = together.requests.requests
+        requests.append(first)
+        while self._outgoing and len(requests) < _TOGETHER_MAX:
+            following = self._outgoing[0]
+            if not isinstance(following, pb.LinkRequest):
+                break
+            requests.append(following)
+            self._outgoing.popleft()
+        return together
 
     def drain(self, grace_seconds: float) -> None:
         """Send no more requests, and ask the partner to open another link and to leave this one."""
@@ -201,7 +226,7 @@ class Link:
         request.send_time.GetCurrentTime()
         number = self._matcher.open("ping", ping)
         asked = pb.LinkRequest(id=number, timeout=duration(self._keepalive), ping=request)
-        self._send(pb.ConnectResponse(request=asked))
+        self._send(asked)
         self._probe = self._loop.call_later(self._keepalive, self._judge, number, self._heard)
 
     def _judge(self, number: int, heard_before: float) -> None:

@@ -50,7 +50,7 @@ class Links:
     def __len__(self) -> int:
         return len(self._all)
 
-    def open(self, parties: Sequence[PartyId], concurrency_max: int, agent: str) -> Link:
+    def open(self, parties: Sequence[PartyId], concurrency_max: int, agent: str, *, batches: bool = False) -> Link:
         """Open a link for these parties.
 
         Raises:
@@ -67,6 +67,7 @@ class Links:
             parties=parties,
             concurrency_max=concurrency_max or _CONCURRENCY_DEFAULT,
             agent=agent,
+            batches=batches,
             keepalive_seconds=self._keepalive,
             counts=self._counts,
             on_free=self._freed,

@@ -151,18 +151,19 @@ def asked_from_pb(request: pb.AuthorizeRequest, call: Call, path: str = "") -> A
 
 def place_from_pb(reader: Reader, message: token_object_pb2.LocationReferences) -> Place:
     """Read where a driver wants to charge."""
-    if len(message.evse_uids) + len(message.connector_ids) > _EVSES_MAX:
-        reader.refuse("location", f"names at most {_EVSES_MAX} EVSEs and connectors")
-        return Place(location_id="")
-    return Place(
-        location_id=reader.id("location.location_id", message.location_id, _UID_MAX),
-        evse_uids=tuple(
-            reader.id(f"location.evse_uids[{i}]", uid, _UID_MAX) for i, uid in enumerate(message.evse_uids)
-        ),
-        connector_ids=tuple(
-            reader.id(f"location.connector_ids[{i}]", each, _UID_MAX) for i, each in enumerate(message.connector_ids)
-        ),
+    place = Place(
+        location_id=message.location_id,
+        evse_uids=tuple(message.evse_uids),
+        connector_ids=tuple(message.connector_ids),
     )
+    if len(place.evse_uids) + len(place.connector_ids) > _EVSES_MAX:
+        reader.refuse("location", f"names at most {_EVSES_MAX} EVSEs and connectors")
+        return place
+    reader.id("location.location_id", place.location_id, _UID_MAX)
+    for name, ids in (("evse_uids", place.evse_uids), ("connector_ids", place.connector_ids)):
+        for position, each in enumerate(ids):
+            reader.id(f"location.{name}[{position}]", each, _UID_MAX)
+    return place
 
 
 def authorization_to_pb(answer: Authorization) -> pb.Authorization:

@@ -30,7 +30,7 @@ from roamhub.v1 import partner_pb2 as roamhub_dot_v1_dot_partner__pb2
 from roamhub.v1 import token_object_pb2 as roamhub_dot_v1_dot_token__object__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15roamhub/v1/link.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17roamhub/v1/common.proto\x1a\x18roamhub/v1/partner.proto\x1a\x1droamhub/v1/token_object.proto\"m\n\x0e\x43onnectRequest\x12&\n\x05hello\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.LinkHelloH\x00\x12(\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x16.roamhub.v1.LinkAnswerH\x00\x42\t\n\x07message\"\x9c\x01\n\x0f\x43onnectResponse\x12*\n\x07welcome\x18\x01 \x01(\x0b\x32\x17.roamhub.v1.LinkWelcomeH\x00\x12*\n\x07request\x18\x02 \x01(\x0b\x32\x17.roamhub.v1.LinkRequestH\x00\x12&\n\x05\x64rain\x18\x03 \x01(\x0b\x32\x15.roamhub.v1.LinkDrainH\x00\x42\t\n\x07message\"l\n\tLinkHello\x12+\n\x07parties\x18\x01 \x03(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x63oncurrency_max\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61gent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"U\n\x0bLinkWelcome\x12\x0f\n\x07link_id\x18\x01 \x01(\t\x12\x35\n\x12keepalive_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd9\x02\n\x0bLinkRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\x12?\n\tauthorize\x18\x04 \x01(\x0b\x32*.roamhub.v1.PartnerServiceAuthorizeRequestH\x00\x12<\n\x0f\x65xecute_command\x18\x05 \x01(\x0b\x32!.roamhub.v1.ExecuteCommandRequestH\x00\x12G\n\x15notify_command_result\x18\x06 \x01(\x0b\x32&.roamhub.v1.NotifyCommandResultRequestH\x00\x12\'\n\x04ping\x18\x07 \x01(\x0b\x32\x17.roamhub.v1.PingRequestH\x00\x42\t\n\x07request\"\xb0\x02\n\nLinkAnswer\x12\x10\n\x02id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ItemErrorH\x00\x12\x32\n\tauthorize\x18\x03 \x01(\x0b\x32\x1d.roamhub.v1.AuthorizationInfoH\x00\x12\x36\n\x0f\x65xecute_command\x18\x04 \x01(\x0b\x32\x1b.roamhub.v1.CommandResponseH\x00\x12H\n\x15notify_command_result\x18\x05 \x01(\x0b\x32\'.roamhub.v1.NotifyCommandResultResponseH\x00\x12(\n\x04ping\x18\x06 \x01(\x0b\x32\x18.roamhub.v1.PingResponseH\x00\x42\x08\n\x06\x61nswer\"<\n\tLinkDrain\x12/\n\x0cgrace_period\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xdf\x01\n\x0ePresenceChange\x12#\n\x05party\x18\x01 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .roamhub.v1.PresenceChange.State\x12/\n\x0b\x63hange_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_CONNECTED\x10\x01\x12\x11\n\rSTATE_OFFLINE\x10\x02\x32U\n\x0bLinkService\x12\x46\n\x07\x43onnect\x12\x1a.roamhub.v1.ConnectRequest\x1a\x1b.roamhub.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15roamhub/v1/link.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17roamhub/v1/common.proto\x1a\x18roamhub/v1/partner.proto\x1a\x1droamhub/v1/token_object.proto\"\x99\x01\n\x0e\x43onnectRequest\x12&\n\x05hello\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.LinkHelloH\x00\x12(\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x16.roamhub.v1.LinkAnswerH\x00\x12*\n\x07\x61nswers\x18\x03 \x01(\x0b\x32\x17.roamhub.v1.LinkAnswersH\x00\x42\t\n\x07message\"\xca\x01\n\x0f\x43onnectResponse\x12*\n\x07welcome\x18\x01 \x01(\x0b\x32\x17.roamhub.v1.LinkWelcomeH\x00\x12*\n\x07request\x18\x02 \x01(\x0b\x32\x17.roamhub.v1.LinkRequestH\x00\x12&\n\x05\x64rain\x18\x03 \x01(\x0b\x32\x15.roamhub.v1.LinkDrainH\x00\x12,\n\x08requests\x18\x04 \x01(\x0b\x32\x18.roamhub.v1.LinkRequestsH\x00\x42\t\n\x07message\"\x83\x01\n\tLinkHello\x12+\n\x07parties\x18\x01 \x03(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x63oncurrency_max\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61gent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x62\x61tches\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"U\n\x0bLinkWelcome\x12\x0f\n\x07link_id\x18\x01 \x01(\t\x12\x35\n\x12keepalive_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd9\x02\n\x0bLinkRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\x12?\n\tauthorize\x18\x04 \x01(\x0b\x32*.roamhub.v1.PartnerServiceAuthorizeRequestH\x00\x12<\n\x0f\x65xecute_command\x18\x05 \x01(\x0b\x32!.roamhub.v1.ExecuteCommandRequestH\x00\x12G\n\x15notify_command_result\x18\x06 \x01(\x0b\x32&.roamhub.v1.NotifyCommandResultRequestH\x00\x12\'\n\x04ping\x18\x07 \x01(\x0b\x32\x17.roamhub.v1.PingRequestH\x00\x42\t\n\x07request\"9\n\x0cLinkRequests\x12)\n\x08requests\x18\x01 \x03(\x0b\x32\x17.roamhub.v1.LinkRequest\"<\n\x0bLinkAnswers\x12-\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.LinkAnswerB\x04\xe2\x41\x01\x02\"\xb0\x02\n\nLinkAnswer\x12\x10\n\x02id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ItemErrorH\x00\x12\x32\n\tauthorize\x18\x03 \x01(\x0b\x32\x1d.roamhub.v1.AuthorizationInfoH\x00\x12\x36\n\x0f\x65xecute_command\x18\x04 \x01(\x0b\x32\x1b.roamhub.v1.CommandResponseH\x00\x12H\n\x15notify_command_result\x18\x05 \x01(\x0b\x32\'.roamhub.v1.NotifyCommandResultResponseH\x00\x12(\n\x04ping\x18\x06 \x01(\x0b\x32\x18.roamhub.v1.PingResponseH\x00\x42\x08\n\x06\x61nswer\"<\n\tLinkDrain\x12/\n\x0cgrace_period\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xdf\x01\n\x0ePresenceChange\x12#\n\x05party\x18\x01 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .roamhub.v1.PresenceChange.State\x12/\n\x0b\x63hange_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSTATE_CONNECTED\x10\x01\x12\x11\n\rSTATE_OFFLINE\x10\x02\x32U\n\x0bLinkService\x12\x46\n\x07\x43onnect\x12\x1a.roamhub.v1.ConnectRequest\x1a\x1b.roamhub.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,26 +43,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKHELLO'].fields_by_name['concurrency_max']._serialized_options = b'\342A\001\001'
   _globals['_LINKHELLO'].fields_by_name['agent']._loaded_options = None
   _globals['_LINKHELLO'].fields_by_name['agent']._serialized_options = b'\342A\001\001'
+  _globals['_LINKHELLO'].fields_by_name['batches']._loaded_options = None
+  _globals['_LINKHELLO'].fields_by_name['batches']._serialized_options = b'\342A\001\001'
+  _globals['_LINKANSWERS'].fields_by_name['answers']._loaded_options = None
+  _globals['_LINKANSWERS'].fields_by_name['answers']._serialized_options = b'\342A\001\002'
   _globals['_LINKANSWER'].fields_by_name['id']._loaded_options = None
   _globals['_LINKANSWER'].fields_by_name['id']._serialized_options = b'\342A\001\002'
-  _globals['_CONNECTREQUEST']._serialized_start=217
-  _globals['_CONNECTREQUEST']._serialized_end=326
-  _globals['_CONNECTRESPONSE']._serialized_start=329
-  _globals['_CONNECTRESPONSE']._serialized_end=485
-  _globals['_LINKHELLO']._serialized_start=487
-  _globals['_LINKHELLO']._serialized_end=595
-  _globals['_LINKWELCOME']._serialized_start=597
-  _globals['_LINKWELCOME']._serialized_end=682
-  _globals['_LINKREQUEST']._serialized_start=685
-  _globals['_LINKREQUEST']._serialized_end=1030
-  _globals['_LINKANSWER']._serialized_start=1033
-  _globals['_LINKANSWER']._serialized_end=1337
-  _globals['_LINKDRAIN']._serialized_start=1339
-  _globals['_LINKDRAIN']._serialized_end=1399
-  _globals['_PRESENCECHANGE']._serialized_start=1402
-  _globals['_PRESENCECHANGE']._serialized_end=1625
-  _globals['_PRESENCECHANGE_STATE']._serialized_start=1555
-  _globals['_PRESENCECHANGE_STATE']._serialized_end=1625
-  _globals['_LINKSERVICE']._serialized_start=1627
-  _globals['_LINKSERVICE']._serialized_end=1712
+  _globals['_CONNECTREQUEST']._serialized_start=218
+  _globals['_CONNECTREQUEST']._serialized_end=371
+  _globals['_CONNECTRESPONSE']._serialized_start=374
+  _globals['_CONNECTRESPONSE']._serialized_end=576
+  _globals['_LINKHELLO']._serialized_start=579
+  _globals['_LINKHELLO']._serialized_end=710
+  _globals['_LINKWELCOME']._serialized_start=712
+  _globals['_LINKWELCOME']._serialized_end=797
+  _globals['_LINKREQUEST']._serialized_start=800
+  _globals['_LINKREQUEST']._serialized_end=1145
+  _globals['_LINKREQUESTS']._serialized_start=1147
+  _globals['_LINKREQUESTS']._serialized_end=1204
+  _globals['_LINKANSWERS']._serialized_start=1206
+  _globals['_LINKANSWERS']._serialized_end=1266
+  _globals['_LINKANSWER']._serialized_start=1269
+  _globals['_LINKANSWER']._serialized_end=1573
+  _globals['_LINKDRAIN']._serialized_start=1575
+  _globals['_LINKDRAIN']._serialized_end=1635
+  _globals['_PRESENCECHANGE']._serialized_start=1638
+  _globals['_PRESENCECHANGE']._serialized_end=1861
+  _globals['_PRESENCECHANGE_STATE']._serialized_start=1791
+  _globals['_PRESENCECHANGE_STATE']._serialized_end=1861
+  _globals['_LINKSERVICE']._serialized_start=1863
+  _globals['_LINKSERVICE']._serialized_end=1948
 # @@protoc_insertion_point(module_scope)

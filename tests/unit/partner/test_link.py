@@ -76,6 +76,7 @@ class HubSide:
         self.requests = requests
         self.outgoing: asyncio.Queue[ConnectResponse | None] = asyncio.Queue()
         self.parties: list[str] = []
+        self.answers: list[Any] = []
 
     def ask(self, number: int, uid: str, milliseconds: int = 5000) -> None:
         request = LinkRequest(
@@ -87,7 +88,10 @@ class HubSide:
         self.outgoing.put_nowait(ConnectResponse(request=request))
 
     async def answer(self) -> Any:
-        return (await anext(self.requests)).answer
+        if not self.answers:
+            message = await anext(self.requests)
+            self.answers += message.answers.answers or [message.answer]
+        return self.answers.pop(0)
 
 
 async def test_answers_come_back_by_number_with_their_errors(fake_hub: FakeHub) -> None:

@@ -109,6 +109,29 @@ async def test_a_partner_that_never_answers_times_out_and_its_late_answer_is_dro
     link.close()
 
 
+async def test_what_has_gathered_goes_as_one_message_to_a_partner_that_reads_it() -> None:
+    links = make_links()
+    link = links.open([EMSP], 0, "", batches=True)
+    await link.outgoing()
+    tasks = [ask(links, f"T{n}") for n in range(300)]
+    await asyncio.sleep(0)
+    sizes = []
+    for _ in range(2):
+        message = await link.outgoing()
+        assert message is not None
+        requests = message.requests.requests
+        sizes.append(len(requests))
+        said = [answer(request.id, request.authorize.token_uid).answer for request in requests]
+        link.receive(pb.ConnectRequest(answers=pb.LinkAnswers(answers=said)))
+    assert sizes == [256, 44]
+    assert [(await task).authorization_reference for task in tasks] == [f"T{n}" for n in range(300)]  # type: ignore[attr-defined]
+    asked = ask(links, "T301")
+    assert (await next_request(link)).authorize.token_uid == "T301"
+    link.close()
+    with pytest.raises(LostError):
+        await asked
+
+
 async def test_an_asker_that_goes_away_frees_its_place() -> None:
     links = make_links()
     link = links.open([EMSP], 0, "")
