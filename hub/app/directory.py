@@ -112,7 +112,8 @@ class Directory:
         if standing is None:
             return refusal_without_agreement()  # whether or not there is such a party, and whatever its state
         if self._suspended(cpo, emsp):
-            return Refusal(reason="PARTY_SUSPENDED", message="the operator has suspended one of the two parties")
+            message = "the operator has suspended one of the two parties"
+            return Refusal(reason="PARTY_SUSPENDED", message=message, agreement=standing)
         return refusal(standing, service, now)
 
     def _suspended(self, *parties: PartyId) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
-from hub.domain.ids import PartyId
+from hub.domain.ids import PartyId, fold
 
 #: The kind of a token that a CPO asks about without saying which (OCPI, Tokens, Real-time authorization request).
 RFID = "RFID"
@@ -25,11 +25,16 @@ class Whitelist(IntEnum):
 
 
 class TokenKey(NamedTuple):
-    """What identifies a token: its eMSP, the folded uid and the kind, such as RFID."""
+    """What identifies a token: its eMSP, the folded uid and the kind in upper case, such as RFID; made by `of`."""
 
     emsp: PartyId
     uid: str
     type: str
+
+    @classmethod
+    def of(cls, emsp: PartyId, uid: str, token_type: str) -> "TokenKey":
+        """Return the key for a uid and a type as somebody spelled them."""
+        return cls(emsp, fold(uid), token_type.upper())
 
     def __repr__(self) -> str:
         """Return the key without its uid."""

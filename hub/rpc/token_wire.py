@@ -7,7 +7,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from roamhub.v1 import session_object_pb2, token_pb2
 from roamhub.v1 import token_object_pb2 as pb
 
-from hub.domain.ids import fold
 from hub.domain.tokens import RFID, Token, TokenKey, Whitelist
 from hub.rpc.wire import Reader
 
@@ -36,9 +35,9 @@ def token_from_pb(message: pb.Token, latest: datetime, path: str = "token") -> T
     """
     reader = Reader(path)
     token = Token(
-        key=TokenKey(
+        key=TokenKey.of(
             reader.party("", message.country_code, message.party_id),
-            fold(reader.id("uid", message.uid, _UID_MAX)),
+            reader.id("uid", message.uid, _UID_MAX),
             _type(reader, message.type, required=True),
         ),
         contract_id=reader.id("contract_id", message.contract_id, _CONTRACT_MAX),
@@ -75,9 +74,9 @@ def _read_optional(reader: Reader, message: pb.Token) -> None:
 def key_from_pb(message: token_pb2.TokenKey | pb.Token, path: str = "token") -> TokenKey:
     """Read the key of a token; an empty type means RFID. Raises Invalid."""
     reader = Reader(path)
-    key = TokenKey(
+    key = TokenKey.of(
         reader.party("", message.country_code, message.party_id),
-        fold(reader.id("uid", message.uid, _UID_MAX)),
+        reader.id("uid", message.uid, _UID_MAX),
         _type(reader, message.type, required=False),
     )
     reader.done()

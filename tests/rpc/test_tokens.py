@@ -84,6 +84,16 @@ async def test_a_token_is_read_back_as_it_was_sent(emsp: Stub) -> None:
     assert await emsp.GetToken(token_pb2.GetTokenRequest(token=key("04A2F1", type=""))) == token()
 
 
+async def test_uid_and_type_compare_without_case_and_keep_their_spelling(emsp: Stub) -> None:
+    await emsp.PutToken(token_pb2.PutTokenRequest(token=token("AbCd", type="rfid")))
+    found = await emsp.GetToken(token_pb2.GetTokenRequest(token=key("aBcD", type="Rfid")))
+    assert (found.uid, found.type) == ("AbCd", "rfid")
+    respelled = token("ABCD", type="RFID", at=-1)
+    assert (await emsp.PutToken(token_pb2.PutTokenRequest(token=respelled))).result == APPLIED
+    listed = await emsp.ListTokens(token_pb2.ListTokensRequest(party=MSP))
+    assert list(listed.tokens) == [respelled]
+
+
 async def test_each_item_of_a_batch_is_answered_for_itself(emsp: Stub) -> None:
     await emsp.PutToken(token_pb2.PutTokenRequest(token=token("known")))
     tokens = [

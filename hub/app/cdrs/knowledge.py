@@ -80,7 +80,7 @@ class Knowledge:
 
 
 def _token(cdr: Cdr) -> TokenKey:
-    return TokenKey(cdr.emsp, fold(cdr.token_uid), cdr.token_type)
+    return TokenKey.of(cdr.emsp, cdr.token_uid, cdr.token_type)
 
 
 def _evse(cdr: Cdr) -> EvseKey:

@@ -891,7 +891,7 @@ class ExplainAgreementResponse(_message.Message):
     allowed: _builtins.bool
     """Whether the service is allowed."""
     reason: _builtins.str
-    """Why not, as a stable code: NO_AGREEMENT, AGREEMENT_PROPOSED, AGREEMENT_DECLINED, AGREEMENT_SUSPENDED,
+    """Why not, as a stable code: NO_AGREEMENT, PARTY_SUSPENDED, AGREEMENT_PROPOSED, AGREEMENT_DECLINED, AGREEMENT_SUSPENDED,
     AGREEMENT_TERMINATED, AGREEMENT_NOT_YET_VALID, AGREEMENT_EXPIRED or SERVICE_NOT_AGREED. Empty when allowed.
     """
     clause: _builtins.str

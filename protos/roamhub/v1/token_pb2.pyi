@@ -39,7 +39,7 @@ class TokenKey(_message.Message):
     uid: _builtins.str
     """Id of the token as the station reads it, at most 36 characters. Compares without case."""
     type: _builtins.str
-    """Kind of token; see `Token.type`. Empty means RFID."""
+    """Kind of token; see `Token.type`. Empty means RFID. Compares without case."""
     def __init__(
         self,
         *,

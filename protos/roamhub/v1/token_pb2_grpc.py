@@ -32,7 +32,7 @@ class TokenServiceStub:
 
     An eMSP writes and reads its own tokens only: CPOs never see one, save in the answer to an authorization they asked
     for. Changes are `token` entries of the registry journal, for the eMSP alone. A token is keyed by eMSP, uid and type;
-    uids compare without case.
+    all three compare without case.
 
     `last_updated` orders what an eMSP says. What is older than what the hub holds is refused: ABORTED (`OUT_OF_DATE`).
     What is equal in every field is UNCHANGED; of two different texts with the same `last_updated` the later one counts.
@@ -87,7 +87,7 @@ class TokenServiceServicer:
 
     An eMSP writes and reads its own tokens only: CPOs never see one, save in the answer to an authorization they asked
     for. Changes are `token` entries of the registry journal, for the eMSP alone. A token is keyed by eMSP, uid and type;
-    uids compare without case.
+    all three compare without case.
 
     `last_updated` orders what an eMSP says. What is older than what the hub holds is refused: ABORTED (`OUT_OF_DATE`).
     What is equal in every field is UNCHANGED; of two different texts with the same `last_updated` the later one counts.
@@ -206,7 +206,7 @@ class TokenService:
 
     An eMSP writes and reads its own tokens only: CPOs never see one, save in the answer to an authorization they asked
     for. Changes are `token` entries of the registry journal, for the eMSP alone. A token is keyed by eMSP, uid and type;
-    uids compare without case.
+    all three compare without case.
 
     `last_updated` orders what an eMSP says. What is older than what the hub holds is refused: ABORTED (`OUT_OF_DATE`).
     What is equal in every field is UNCHANGED; of two different texts with the same `last_updated` the later one counts.

@@ -115,3 +115,15 @@ def test_a_session_that_began_right_at_the_start_is_covered_before_the_stored_st
     seen = directory(old, new)
     assert seen.agreement_covering(CPO, EMSP, NOW) is old
     assert seen.agreement_covering(CPO, EMSP, NOW + HOUR) is new
+
+
+def test_a_suspended_party_is_named_to_those_it_has_an_agreement_with_and_to_nobody_else() -> None:
+    held = directory(active())
+    parties = [replace(party, state=PartyState.SUSPENDED) for party in held.parties.values()]
+    held = Directory.of(version=2, parties=parties, agreements=[active()])
+    assert held.active_agreement(CPO, EMSP, NOW) is None
+    no = held.why_not(CPO, EMSP, Service.ROAMING, NOW)
+    assert no is not None
+    assert (no.reason, no.agreement) == ("PARTY_SUSPENDED", active())
+    assert held.why_not(CPO, OTHER, Service.ROAMING, NOW) == directory().why_not(CPO, OTHER, Service.ROAMING, NOW)
+    assert held.agreement_covering(CPO, EMSP, NOW) == active()
