@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,6 +17,7 @@ from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Stream
 from hub.rpc.calls import Call
 from hub.rpc.cdr_wire import answer_to_pb, record_to_pb, submission_from_pb
+from hub.rpc.chunks import chunks
 from hub.rpc.paging import read_page
 from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
@@ -57,32 +59,12 @@ class CdrServicer:
         self, requests: AsyncIterator[cdr_pb2.StreamCdrsRequest], call: Call
     ) -> AsyncIterator[cdr_pb2.StreamCdrsResponse]:
         """Submit a stream: what arrives while one chunk is being committed forms the next."""
-        waiting: asyncio.Queue[cdr_pb2.StreamCdrsRequest | None] = asyncio.Queue(maxsize=2 * _CHUNK)
-
-        async def receive() -> None:
-            try:
-                async for request in requests:
-                    await waiting.put(request)
-            finally:
-                await waiting.put(None)
-
-        receiver = asyncio.create_task(receive())
         first_index = 0
-        try:
-            while (head := await waiting.get()) is not None:
-                chunk = [head]
-                while len(chunk) < _CHUNK and not waiting.empty():
-                    following = waiting.get_nowait()
-                    if following is None:
-                        waiting.put_nowait(None)
-                        break
-                    chunk.append(following)
+        async with aclosing(chunks(requests, _CHUNK)) as arriving:
+            async for chunk in arriving:
                 outcomes = await self._submit(chunk, call)
                 yield cdr_pb2.StreamCdrsResponse(first_index=first_index, outcomes=outcomes)
                 first_index += len(chunk)
-            await receiver
-        finally:
-            receiver.cancel()
 
     async def _submit(
         self, requests: Sequence[cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest], call: Call

@@ -4,8 +4,8 @@ An item that cannot be read or is not the caller's never reaches the committer; 
 the answers come in the order of the items.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from roamhub.v1 import common_pb2
 from hub.app.ports.spine import BatchUseCase, Committer
 from hub.domain.errors import HubError, invalid
 from hub.domain.parties import Caller, Role
+from hub.rpc.chunks import chunks
 from hub.rpc.policy import require_party
 from hub.rpc.status import to_item_error
 
@@ -137,26 +138,18 @@ class Publisher(Generic[P, Q]):
     async def stream(
         self, requests: AsyncIterator[Sequence[P]], caller: Caller
     ) -> AsyncIterator[common_pb2.PublishProgress]:
-        """Store what a stream brings; what arrives while one chunk is being committed forms the next."""
-        waiting: asyncio.Queue[tuple[int, P] | None] = asyncio.Queue(maxsize=2 * _CHUNK)
-
-        async def receive() -> None:
-            try:
-                async for items in requests:
-                    require_size(self.field, items, self.most)
-                    for numbered in enumerate(items):
-                        await waiting.put(numbered)
-            finally:
-                await waiting.put(None)
-
-        receiver = asyncio.create_task(receive())
+        """Store what a stream brings; each answer counts what has become of it so far."""
         progress = Progress()
-        try:
-            while chunk := await _next_chunk(waiting):
+        async with aclosing(chunks(self._numbered(requests), _CHUNK)) as arriving:
+            async for chunk in arriving:
                 yield progress.count(await self._store(chunk, caller))
-            await receiver
-        finally:
-            receiver.cancel()
+
+    async def _numbered(self, requests: AsyncIterator[Sequence[P]]) -> AsyncIterator[tuple[int, P]]:
+        """Yield the items of a stream, each with its position in its request."""
+        async for items in requests:
+            require_size(self.field, items, self.most)
+            for numbered in enumerate(items):
+                yield numbered
 
     async def _store(self, items: Sequence[tuple[int, P]], caller: Caller) -> list[bool | HubError]:
         def read(_: int, numbered: tuple[int, P]) -> Q:
@@ -165,15 +158,3 @@ class Publisher(Generic[P, Q]):
             return self.read(item, f"{self.field}[{position}]")
 
         return await publish(items, read, lambda good: self.committer.run_many(self.use_case, good))
-
-
-async def _next_chunk(waiting: "asyncio.Queue[tuple[int, P] | None]") -> list[tuple[int, P]]:
-    """Return what waits, at least one item and at most a chunk; nothing when the stream has ended."""
-    chunk: list[tuple[int, P]] = []
-    while len(chunk) < _CHUNK and not (chunk and waiting.empty()):
-        item = await waiting.get()
-        if item is None:
-            await waiting.put(None)
-            break
-        chunk.append(item)
-    return chunk
