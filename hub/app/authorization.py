@@ -78,6 +78,14 @@ class _Learned:
     answer: EmspAnswer | None = None
 
 
+#: Tells how many seconds the caller still waits; None for no limit.
+SecondsLeft = Callable[[], float | None]
+
+
+def _no_deadline() -> None:
+    return None
+
+
 class Authorizer:
     """Answers CPOs.
 
@@ -97,13 +105,13 @@ class Authorizer:
         self._wait = wait_seconds
 
     async def authorize(
-        self, asked: Asked, *, seconds_left: float | None = None, correlation_id: str = ""
+        self, asked: Asked, *, seconds_left: SecondsLeft = _no_deadline, correlation_id: str = ""
     ) -> Authorization:
         """Answer one question; the answer is on disk when this returns.
 
         Args:
             asked: The question.
-            seconds_left: Until the caller's deadline; None when it set none.
+            seconds_left: Tells the time until the caller's deadline; None when it set none.
             correlation_id: Joins the messages of one exchange.
 
         Raises:
@@ -115,16 +123,16 @@ class Authorizer:
         decided: Authorization | _Open = await self._committer.run_batched(_decide, asked)
         if isinstance(decided, Authorization):
             return decided
-        learned = await self._ask(decided, seconds_left, correlation_id)
+        learned = await self._ask(decided, seconds_left(), correlation_id)
         return await self._committer.run_batched(_record, learned)
 
-    async def _ask(self, open_: _Open, seconds_left: float | None, correlation_id: str) -> _Learned:
+    async def _ask(self, open_: _Open, left: float | None, correlation_id: str) -> _Learned:
         case = open_.case
         question = case.asked.question
         assert case.emsp is not None, "only a known eMSP is asked"
         wait = self._wait
-        if seconds_left is not None:
-            wait = min(wait, seconds_left - min(seconds_left * _SHARE_KEPT, _SECONDS_KEPT_MAX))
+        if left is not None:
+            wait = min(wait, left - min(left * _SHARE_KEPT, _SECONDS_KEPT_MAX))
         relayed = TokenQuestion(
             emsp=case.emsp,
             cpo=question.cpo,

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
-from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock(Protocol):
@@ -22,11 +22,10 @@ NewId = Callable[[], str]
 
 def uuid7(instant: datetime, chance: bytes) -> str:
     """Return a UUID version 7 (RFC 9562, 5.7) of an aware instant and ten unpredictable bytes."""
-    millis = (instant - _EPOCH) // timedelta(milliseconds=1)
-    number = int.from_bytes(millis.to_bytes(6) + chance[:10])
-    number = number & ~(0xF << 76) | (7 << 76)
-    number = number & ~(0b11 << 62) | (0b10 << 62)
-    return str(UUID(int=number))
+    # Every call and every record takes one: built as text, for uuid.UUID costs three times as much.
+    digits = ((instant - _EPOCH) // _MILLISECOND).to_bytes(6).hex() + chance[:10].hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def require_utc(instant: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 from roamhub.v1 import authorization_pb2 as pb
 from roamhub.v1 import common_pb2, token_object_pb2
@@ -37,7 +38,7 @@ class AuthorizationServicer:
         """Answer one question."""
         asked = asked_from_pb(request, call)
         answer = await self._authorizer.authorize(
-            asked, seconds_left=call.seconds_left(), correlation_id=call.correlation_id
+            asked, seconds_left=call.seconds_left, correlation_id=call.correlation_id
         )
         return authorization_to_pb(answer)
 
@@ -84,7 +85,7 @@ class AuthorizationServicer:
             require_party(call.caller, message.request.cpo.country_code, message.request.cpo.party_id, CPO)
             asked = asked_from_pb(message.request, call, "request")
             answer = await self._authorizer.authorize(
-                asked, seconds_left=call.seconds_left(), correlation_id=call.correlation_id
+                asked, seconds_left=call.seconds_left, correlation_id=call.correlation_id
             )
         except HubError as error:
             return pb.StreamAuthorizeResponse(tag=message.tag, error=to_item_error(error))
@@ -176,17 +177,16 @@ def authorization_to_pb(answer: Authorization) -> pb.Authorization:
         agreement=answer.agreement,
         clause=answer.clause,
         cpo=party_key(answer.cpo),
+        emsp=None if answer.emsp is None else party_key(answer.emsp),
         emsp_reference=answer.emsp_reference,
         recorded_time=time_to_pb(answer.recorded_time),
     )
-    if answer.emsp is not None:
-        message.emsp.CopyFrom(party_key(answer.emsp))
-        if answer.token_document:
-            message.token.MergeFromString(answer.token_document)
-        else:
-            token = message.token
-            token.country_code, token.party_id = answer.emsp.country_code, answer.emsp.party_id
-            token.uid, token.type, token.contract_id = answer.token_uid, answer.token_type, answer.contract_id
+    if answer.token_document:
+        message.token.MergeFromString(answer.token_document)
+    elif answer.emsp is not None:
+        token = message.token
+        token.country_code, token.party_id = answer.emsp.country_code, answer.emsp.party_id
+        token.uid, token.type, token.contract_id = answer.token_uid, answer.token_type, answer.contract_id
     if answer.place is not None:
         message.location.location_id = answer.place.location_id
         message.location.evse_uids.extend(answer.place.evse_uids)
@@ -196,6 +196,7 @@ def authorization_to_pb(answer: Authorization) -> pb.Authorization:
     return message
 
 
+@lru_cache(maxsize=16_384)
 def party_key(party: PartyId) -> common_pb2.PartyKey:
-    """Return the message of a party."""
+    """Return the message of a party; shared, to be copied into others only."""
     return common_pb2.PartyKey(country_code=party.country_code, party_id=party.party_id)

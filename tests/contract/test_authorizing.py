@@ -113,7 +113,7 @@ class Stage:
         seconds = changes.pop("seconds_left", None)
         question = replace(Question(cpo=CPO, token_uid=uid, token_type="RFID", place=PLACE), **changes)
         asked = Asked(platform="nl-abc", question=question, request_id=request_id, request_hash=request_hash)
-        return await self.authorizer.authorize(asked, seconds_left=seconds)
+        return await self.authorizer.authorize(asked, seconds_left=lambda: seconds)
 
     async def recorded(self) -> Sequence[Authorization]:
         wanted = AuthorizationFilter(party=CPO)
