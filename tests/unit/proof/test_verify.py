@@ -469,5 +469,11 @@ def test_no_exit_code_is_used_twice_or_taken_by_the_shell() -> None:
     } == set(Failure)
 
 
+def test_every_exit_code_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs/proof.md").read_text()
+    for failure in Failure:
+        assert f"| {int(failure)} | {failure.name} |" in page
+
+
 def test_a_root_of_nothing_is_the_empty_tree() -> None:
     assert settle(before=0).statement.terms.before == TreeHead(size=0, root=EMPTY_ROOT)
