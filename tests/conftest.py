@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority
@@ -17,6 +18,10 @@ from hub.main import Hub, system_clock
 from hub.store.database import open_engine
 from hub.store.schema import upgrade
 from tests.support import Partner, Spine, add_partner, open_channel, open_spine
+
+# How long an example takes says how busy the machine is, not whether the property holds.
+settings.register_profile("roamhub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("roamhub")
 
 #: Makes and connects a registered platform: `await partner("NL-ABC", roles=[Role.CPO])`.
 PartnerFactory = Callable[..., Awaitable[Partner]]
