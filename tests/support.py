@@ -153,7 +153,7 @@ async def add_partner(
 async def eventually(holds: Callable[[], object], seconds: float = 10) -> None:
     """Wait until something holds that nothing announces."""
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110
+        while not holds():
             await asyncio.sleep(0.02)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _TABLE = "alembic_version"
+#: Held on PostgreSQL while migrating: of several processes that start at once one migrates and the others wait for it.
+_MIGRATION_LOCK = 7_236_412_001
 
 
 def _config(connection: Connection | None = None) -> "Config":
@@ -35,6 +37,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     with engine.connect() as connection, connection.begin():
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         command.upgrade(_config(connection), revision)
 
 

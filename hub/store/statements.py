@@ -10,7 +10,7 @@ SQLAlchemy's.
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Connection, Executable, Select, bindparam, insert
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,25 +36,28 @@ def execute(connection: Connection, text: str) -> None:
     cursor_of(connection).execute(text)
 
 
+class _Compiled(NamedTuple):
+    """A statement's text in one dialect, and what puts its literals among the parameters; None without any."""
+
+    text: str
+    fill: Callable[[Row], Row] | None
+
+
 class Statement:
     """A Core statement ready for positional execution.
 
     Its parameters are the `bindparam("name")`s without a value, in the order in which they stand in the text (of an
-    UPDATE: the new values, then the conditions). Literals in the statement are filled in.
+    UPDATE: the new values, then the conditions). Literals in the statement are filled in. It is compiled when a
+    dialect first runs it: compiling all of them would be half of the hub's start.
     """
 
     def __init__(self, statement: Executable) -> None:
-        self.text: dict[str, str] = {}
-        # Per dialect: SQLite's LIMIT comes with an OFFSET of its own, for instance.
-        self._fill: dict[str, Callable[[Row], Row]] = {}
-        for name, dialect in _DIALECTS.items():
-            compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
-            assert isinstance(compiled, SQLCompiler)
-            self.text[name] = str(compiled)
-            names = compiled.positiontup or []
-            self.parameters = [n for n in names if compiled.binds[n].required]
-            if len(self.parameters) < len(names):
-                self._fill[name] = _filler([(compiled.binds[n].required, compiled.params.get(n)) for n in names])
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def text(self, dialect: str) -> str:
+        """Return the statement in a dialect, `sqlite` or `postgresql`."""
+        return (self._compiled.get(dialect) or self._compile(dialect)).text
 
     def all(self, connection: Connection, parameters: Row = ()) -> list[Row]:
         """Run it and return every row."""
@@ -69,15 +72,24 @@ class Statement:
         """Run it for each row of parameters, in one call of the driver."""
         if rows:
             dialect = connection.dialect.name
-            fill = self._fill.get(dialect)
-            cursor_of(connection).executemany(self.text[dialect], rows if fill is None else [fill(row) for row in rows])
+            text, fill = self._compiled.get(dialect) or self._compile(dialect)
+            cursor_of(connection).executemany(text, rows if fill is None else [fill(row) for row in rows])
 
     def _execute(self, connection: Connection, parameters: Row) -> Any:  # noqa: ANN401 - a DB-API cursor
         dialect = connection.dialect.name
-        fill = self._fill.get(dialect)
+        text, fill = self._compiled.get(dialect) or self._compile(dialect)
         cursor = cursor_of(connection)
-        cursor.execute(self.text[dialect], parameters if fill is None else fill(parameters))
+        cursor.execute(text, parameters if fill is None else fill(parameters))
         return cursor
+
+    def _compile(self, dialect: str) -> _Compiled:
+        made = self._statement.compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
+        assert isinstance(made, SQLCompiler)
+        # Per dialect: SQLite's LIMIT comes with an OFFSET of its own, for instance.
+        slots = [(made.binds[name].required, made.params.get(name)) for name in made.positiontup or []]
+        fill = None if all(required for required, _ in slots) else _filler(slots)
+        compiled = self._compiled[dialect] = _Compiled(str(made), fill)
+        return compiled
 
 
 def _filler(slots: list[tuple[bool, Any]]) -> Callable[[Row], Row]:
@@ -119,7 +131,7 @@ class RowWriter:
                 continue
             while len(rows) - start >= size:
                 piece = rows[start : start + size]
-                cursor.execute(_repeated(self._one.text[name], size), tuple(chain.from_iterable(piece)))
+                cursor.execute(_repeated(self._one.text(name), size), tuple(chain.from_iterable(piece)))
                 start += size
 
 
