@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.domain.cdrs.checks import KnownAuthorization
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, CdrState
@@ -11,8 +11,7 @@ from hub.domain.ids import ObjectId, PartyId
 from hub.domain.tokens import TokenKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCdr:
+class StoredCdr(NamedTuple):
     """What a later submission, or a credit, must know of a CDR on record; amounts in ten-thousandths."""
 
     digest: bytes

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from hub.domain.agreements import CheckAction
 from hub.domain.cdrs.record import Cdr, Finding, Severity
@@ -66,8 +67,7 @@ class KnownSession:
     token_uid: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownEvse:
+class KnownEvse(NamedTuple):
     """A published EVSE, by the ids of its connectors (folded)."""
 
     connector_ids: frozenset[str]
@@ -85,8 +85,7 @@ class KnownOriginal:
     credited: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """What the hub knows that bears on one CDR; None means it does not know the thing.
 
     Attributes:

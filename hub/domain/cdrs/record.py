@@ -1,12 +1,14 @@
 """A CDR as the hub reasons about it, and the record of what became of it.
 
-The sender's message is the record and is kept as sent (`document`); these are the facts read from it.
+The sender's message is the record and is kept as sent (`document`); these are the facts read from it. What is made
+once for every CDR is a named tuple: as immutable as a frozen dataclass, and made in half the time.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
+from typing import NamedTuple
 
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Receipt
@@ -23,8 +25,7 @@ class PeriodSums:
     time: Decimal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cdr:
+class Cdr(NamedTuple):
     """What a CDR says, as far as the hub reasons about it.
 
     Attributes:
@@ -97,8 +98,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CdrAnswer:
+class CdrAnswer(NamedTuple):
     """What became of a submitted CDR: its state, its place in the clearing journal, and what was found."""
 
     state: CdrState
