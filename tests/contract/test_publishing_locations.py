@@ -199,3 +199,35 @@ def test_what_stays_unchanged_is_listed_exactly_once_whatever_comes_meanwhile(
         assert seen == sorted(seen)
 
     run(migrated_sqlite, scenario)
+
+
+async def test_publishing_reporting_and_replacing_work_on_both_databases(spine: Spine) -> None:
+    party = Party(id=CPO, number=0, roles=frozenset({Role.CPO}), platform="cpo", state=PartyState.ACTIVE)
+    await spine.committer.run(lambda uow: uow.parties.save(party))
+    first = Put(0, {"a": (EvseState.AVAILABLE, 0), "b": (EvseState.AVAILABLE, 0)})
+    busy = Report([("a", EvseState.CHARGING, 5), ("b", EvseState.CHARGING, 1), ("x", EvseState.CHARGING, 1)])
+    second = Put(2, {"a": (EvseState.AVAILABLE, 2)})
+    model = Model()
+    for put in (first, first):
+        (answer,) = await spine.committer.run_many(PUT, [published(put)])
+        assert reason(answer) == model.put(put)
+    answers = await spine.committer.run_batched(update_evse_states, reported(busy))
+    assert [reason(each) for each in answers] == model.report(busy) == [True, True, "EVSE_NOT_FOUND"]
+    assert [reason(each) for each in await spine.committer.run_many(PUT, [published(second)])] == [model.put(second)]
+    records = await spine.reads.run(lambda uow: uow.locations.records([LOC1]))
+    assert records[LOC1].states == model.states
+    assert {uid: state.state for uid, state in model.states.items()} == {
+        "a": EvseState.CHARGING,
+        "b": EvseState.REMOVED,
+    }
+
+
+async def test_a_large_report_names_every_state_of_two_thousand_evses(spine: Spine) -> None:
+    party = Party(id=CPO, number=0, roles=frozenset({Role.CPO}), platform="cpo", state=PartyState.ACTIVE)
+    await spine.committer.run(lambda uow: uow.parties.save(party))
+    uids = [f"e{n}" for n in range(1_000)]
+    message = location(evses=[evse(uid) for uid in uids])
+    await spine.committer.run_many(PUT, [location_from_pb(message, LATEST)])
+    report = Report([(uid, EvseState.BLOCKED, 1) for uid in [*uids, *uids, "nix"]])
+    answers = await spine.committer.run_batched(update_evse_states, reported(report))
+    assert [reason(each) for each in answers] == [True] * 1_000 + [False] * 1_000 + ["EVSE_NOT_FOUND"]
