@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
 
-from sqlalchemy import Connection, bindparam, or_, select, text, update
+from sqlalchemy import Connection, bindparam, or_, select, text, tuple_, update
 
 from hub.app.directory import Directory, telling
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Cycle, Netting, Rounding, Service, Terms
@@ -20,7 +20,10 @@ from hub.store.types import from_micros, to_micros
 
 _ROW = AgreementRow.__table__  # type: ignore[attr-defined]
 _EVERY = select(*_ROW.c)
-_CURRENT = Statement(_EVERY.where(_ROW.c.state != "SUPERSEDED"))
+_CURRENT = _EVERY.where(_ROW.c.state != "SUPERSEDED")
+_ALL = Statement(_CURRENT)
+_CHANGED_PAIRS = select(_ROW.c.cpo, _ROW.c.emsp).where(_ROW.c.directory_version > bindparam("since_"))
+_CHANGED = Statement(_CURRENT.where(tuple_(_ROW.c.cpo, _ROW.c.emsp).in_(_CHANGED_PAIRS)))
 _VERSIONS = Statement(_EVERY.where(_ROW.c.id == bindparam("id_")).order_by(_ROW.c.version))
 _LIVING = Statement(
     _EVERY.where(
@@ -40,6 +43,7 @@ _CHANGE = Statement(
         changed_time=bindparam("new_time"),
         since=bindparam("new_since"),
         ended=bindparam("new_ended"),
+        directory_version=bindparam("new_directory_version"),
     )
 )
 
@@ -109,7 +113,7 @@ def _optional(instant: datetime | None) -> int | None:
     return None if instant is None else to_micros(instant)
 
 
-def agreement_to_row(agreement: Agreement, parties: Mapping[PartyId, Party]) -> Row:
+def agreement_to_row(agreement: Agreement, parties: Mapping[PartyId, Party], directory_version: int) -> Row:
     """Return the whole row of a version."""
     return (
         agreement.id,
@@ -124,6 +128,7 @@ def agreement_to_row(agreement: Agreement, parties: Mapping[PartyId, Party]) -> 
         to_micros(agreement.changed),
         _optional(agreement.since),
         _optional(agreement.ended),
+        directory_version,
         terms_to_text(agreement.terms),
     )
 
@@ -134,7 +139,7 @@ def _suspended_by(agreement: Agreement, parties: Mapping[PartyId, Party]) -> str
 
 def agreement_from_row(row: Row, parties: Mapping[int, Party]) -> Agreement:
     """Return the version that a whole row holds."""
-    agreement_id, version, cpo, emsp, state, proposer, suspended_by, note, *times, terms = row
+    agreement_id, version, cpo, emsp, state, proposer, suspended_by, note, *times, _, terms = row
     created, changed, since, ended = times
     return Agreement(
         id=agreement_id,
@@ -153,9 +158,14 @@ def agreement_from_row(row: Row, parties: Mapping[int, Party]) -> Agreement:
     )
 
 
-def current_agreements(connection: Connection, parties: Mapping[int, Party]) -> list[Agreement]:
+def all_agreements(connection: Connection, parties: Mapping[int, Party]) -> list[Agreement]:
     """Return every version that is not superseded, for the directory."""
-    return [agreement_from_row(row, parties) for row in _CURRENT.all(connection)]
+    return [agreement_from_row(row, parties) for row in _ALL.all(connection)]
+
+
+def changed_agreements(connection: Connection, parties: Mapping[int, Party], since: int) -> list[Agreement]:
+    """Return the same of those pairs of which a version was written after that version of the directory."""
+    return [agreement_from_row(row, parties) for row in _CHANGED.all(connection, (since,))]
 
 
 class StoredAgreements:
@@ -200,7 +210,8 @@ class StoredAgreements:
 
     def save(self, *agreements: Agreement) -> None:
         """Insert or replace versions, in this order."""
-        connection, parties = self._session.connection, self._directory().parties
+        connection, directory = self._session.connection, self._directory()
+        parties, version = directory.parties, directory.version + 1
         for agreement in agreements:
             change = (
                 str(agreement.state),
@@ -209,9 +220,10 @@ class StoredAgreements:
                 to_micros(agreement.changed),
                 _optional(agreement.since),
                 _optional(agreement.ended),
+                version,
                 agreement.id,
                 agreement.version,
             )
             if not _CHANGE.run(connection, change):
-                insert_into(AgreementRow).run(connection, agreement_to_row(agreement, parties))
+                insert_into(AgreementRow).run(connection, agreement_to_row(agreement, parties, version))
         self._changed()

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from hub.app.directory import Directory
 from hub.domain.ids import PartyId
 from hub.domain.parties import Party, PartyState, Role
-from hub.store.agreements import current_agreements
+from hub.store.agreements import all_agreements, changed_agreements
 from hub.store.session import Session
 from hub.store.statements import Row, Statement, insert_into
 from hub.store.tables.parties import PartyRow
@@ -54,11 +54,22 @@ def party_to_row(party: Party) -> Row:
     )
 
 
-def load_directory(connection: Connection, version: int) -> Directory:
-    """Read the whole directory."""
+def load_directory(connection: Connection, version: int, before: Directory | None = None) -> Directory:
+    """Read the directory.
+
+    Args:
+        connection: Where it is read.
+        version: The version that the connection sees.
+        before: What is held already. When it is older, only what has changed of the agreements is read: there may be
+            thousands, and most changes concern one.
+    """
     parties = [party_from_row(row) for row in _ALL.all(connection)]
-    agreements = current_agreements(connection, {party.number: party for party in parties})
-    return Directory.of(version=version, parties=parties, agreements=agreements, revoked=revoked_serials(connection))
+    by_number, revoked = {party.number: party for party in parties}, revoked_serials(connection)
+    if before is None or before.version >= version:
+        agreements = all_agreements(connection, by_number)
+        return Directory.of(version=version, parties=parties, agreements=agreements, revoked=revoked)
+    changed = changed_agreements(connection, by_number, before.version)
+    return before.followed_by(version=version, parties=parties, agreements=changed, revoked=revoked)
 
 
 class StoredParties:

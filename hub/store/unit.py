@@ -67,7 +67,7 @@ class SqlUnitOfWork:
         """The directory as this transaction has left it so far."""
         version = self.journal.directory_version()
         if self._directory.version != version:
-            self._show(load_directory(self.session.connection, version))
+            self._show(load_directory(self.session.connection, version, self._directory))
         return self._directory
 
     def directory_changed(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from hub.domain.errors import Conflict, HubError, Invalid, NotFound, Preconditio
 from hub.domain.ids import PartyId
 from hub.domain.journal import Entry, EntryKind, Stream
 from hub.domain.parties import Party, PartyState, Role
+from hub.store.parties import load_directory
 from tests.support import START, Spine
 from tests.unit.agreements.making import CPO, EMSP, terms
 
@@ -303,3 +305,47 @@ async def test_pages_hold_each_agreement_once_whatever_its_versions(desk: Desk) 
     assert await desk.spine.reads.run(lambda u: u.agreements.page([EMSP], state=None, after_id="", limit=10)) != []
     nobody = PartyId("ZZ", "ZZZ")
     assert await desk.spine.reads.run(lambda u: u.agreements.page([nobody], state=None, after_id="", limit=10)) == []
+
+
+async def test_a_directory_that_follows_the_changes_is_the_one_read_whole(desk: Desk) -> None:
+    def assert_same() -> None:
+        held = desk.spine.directory.current
+        with desk.spine.engine.connect() as connection:
+            assert held == load_directory(connection, held.version)
+
+    other = await desk.propose(emsp=OTHER)
+    made = await desk.active(end=START + HOUR)
+    assert_same()
+    await desk.amend(by(EMSP, made), terms(start=START + HOUR))
+    await desk.do(use_cases.suspend, by(CPO, made))
+    assert_same()
+    await desk.do(use_cases.accept, by(CPO, made, 2))
+    await desk.do(use_cases.decline, by(OTHER, other, 1))
+    assert_same()
+    with pytest.raises(ValueError, match="undone"):
+        await desk.spine.committer.run(lambda u: undone(u, made))
+    assert_same()
+    desk.spine.clock.advance(hours=1)
+    await desk.tick()
+    assert_same()
+    await desk.do(use_cases.terminate, by(EMSP, made))
+    assert_same()
+    assert desk.spine.directory.current.partners_of("nl-cpo") == {CPO}
+
+
+def undone(uow: UnitOfWork, agreement: Agreement) -> None:
+    use_cases.terminate(uow, by(CPO, agreement), encode)
+    assert uow.directory.over
+    raise ValueError("undone")
+
+
+async def test_a_process_that_lags_behind_catches_up_by_what_has_changed(desk: Desk) -> None:
+    before = desk.spine.directory.current
+    made = await desk.active()
+    await desk.amend(by(EMSP, made), terms(currency="SEK"))
+    held = desk.spine.directory.current
+    with desk.spine.engine.connect() as connection:
+        assert load_directory(connection, held.version, before) == held
+        # One that is ahead of what its connection sees reads it all: the changes since then are not there to be undone.
+        ahead = replace(held, version=held.version + 1, agreements={})
+        assert load_directory(connection, held.version, ahead) == held

@@ -13,6 +13,7 @@ class AgreementRow(SQLModel, table=True):
 
     Attributes:
         suspended_by: The numbers of the sides that hold it back, comma-separated.
+        directory_version: That of the first directory with this row as it is: what has changed since is read by it.
         terms: The terms as one JSON object with sorted keys; they never change within a version.
     """
 
@@ -56,4 +57,5 @@ class AgreementRow(SQLModel, table=True):
     changed_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
     since: datetime | None = Field(sa_column=Column(UtcMicros))
     ended: datetime | None = Field(sa_column=Column(UtcMicros))
+    directory_version: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
     terms: str = Field(sa_column=Column(Text, nullable=False))

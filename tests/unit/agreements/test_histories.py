@@ -37,10 +37,13 @@ class Memory:
     held: dict[tuple[str, int], Agreement] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
 
-    @property
-    def directory(self) -> Directory:
-        current = [a for a in self.held.values() if a.state is not S.SUPERSEDED]
-        return Directory.of(version=len(self.facts), parties=PARTIES, agreements=current)
+    directory: Directory = field(default_factory=lambda: Directory.of(version=0, parties=PARTIES))
+
+    def whole_directory(self) -> Directory:
+        return Directory.of(version=self.directory.version, parties=PARTIES, agreements=self._current())
+
+    def _current(self) -> list[Agreement]:
+        return [a for a in self.held.values() if a.state is not S.SUPERSEDED]
 
     @property
     def agreements(self) -> "Memory":
@@ -71,6 +74,9 @@ class Memory:
             assert before is None or before.terms == agreement.terms, "terms never change within a version"
             assert before is None or before.state not in (S.DECLINED, S.TERMINATED, S.SUPERSEDED), "over is over"
             self.held[agreement.id, agreement.version] = agreement
+        self.directory = self.directory.followed_by(
+            version=self.directory.version + 1, parties=PARTIES, agreements=self._current(), revoked=()
+        )
 
 
 def encode(agreement: Agreement) -> bytes:
@@ -139,6 +145,7 @@ def check(memory: Memory, accepted: set[tuple[str, int]]) -> None:
             assert version.since is not None
             assert version.terms.start <= memory.now
     directory = memory.directory
+    assert directory == memory.whole_directory(), "read piece by piece it says the same as read whole"
     current = directory.active_agreement(CPO, EMSP, memory.now)
     no = directory.why_not(CPO, EMSP, Service.ROAMING, memory.now)
     assert (current is None) == (no is not None), "refused exactly when no agreement is in force"

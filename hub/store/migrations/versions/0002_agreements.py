@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("changed_time", sa.BigInteger, nullable=False),
         sa.Column("since", sa.BigInteger),
         sa.Column("ended", sa.BigInteger),
+        sa.Column("directory_version", sa.BigInteger, nullable=False),
         sa.Column("terms", sa.Text, nullable=False),
         sa.CheckConstraint("version > 0", name="agreement_version_positive"),
         sa.CheckConstraint(
@@ -44,6 +45,7 @@ def upgrade() -> None:
             sqlite_where=sa.text(states),
             postgresql_where=sa.text(states),
         )
+    op.create_index("ix_agreement_directory_version", "agreement", ["directory_version"])
     op.create_index("agreement_cpo", "agreement", ["cpo", "id"])
     op.create_index("agreement_emsp", "agreement", ["emsp", "id"])
 
