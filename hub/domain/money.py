@@ -25,7 +25,7 @@ _QUANTA = tuple(Decimal(1).scaleb(-decimals) for decimals in range(21))
 def round_half_away(value: Decimal, decimals: int) -> Decimal:
     """Round to at most 20 `decimals`, a half away from zero, so that a negated amount rounds to the negated result."""
     # decimal's ROUND_HALF_UP rounds the absolute value and keeps the sign: what EN 16931 and OCPI readers expect.
-    return value.quantize(_QUANTA[decimals], context=EXACT)
+    return value.quantize(_QUANTA[decimals], None, EXACT)
 
 
 def parse_decimal(text: str) -> Decimal:

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from hub.domain.errors import Invalid, Violation, invalid
-from hub.domain.rating.exact import LARGEST_NUMBER, usable
+from hub.domain.rating.exact import LARGEST_NUMBER, LOWEST_NUMBER, usable
 from hub.domain.rating.session import RatablePeriod, RatableSession
 from hub.domain.tariffs import PriceComponent, Tariff
 
 _LARGEST_VAT = 1000
 _LARGEST_STEP = 10**9
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
+_ZERO = Decimal(0)
+_NO_OFFSET = timedelta(0)
 _NUMBER = "must be a finite number of sensible size"
 
 
@@ -68,15 +70,13 @@ def check_session(session: RatableSession, currencies: Iterable[str]) -> None:
     for index, period in enumerate(session.periods):
         check_instant("charging_periods.start_date_time", period.start)
         try:
-            for number in _numbers(period):
-                if number is not None and not -LARGEST_NUMBER < number < LARGEST_NUMBER:
-                    raise invalid(f"charging_periods[{index}].dimensions", _NUMBER)
+            usable_period = _is_usable(period)
         except InvalidOperation:
             # A NaN is neither less nor more than anything.
-            raise invalid(f"charging_periods[{index}].dimensions", _NUMBER) from None
-        for hours in (period.time_hours, period.parking_hours, period.reservation_hours):
-            if hours is not None and hours < 0:
-                raise invalid(f"charging_periods[{index}].dimensions", "must not hold a negative time")
+            usable_period = False
+        if not usable_period:
+            rule = "must hold finite numbers of sensible size, and no negative times"
+            raise invalid(f"charging_periods[{index}].dimensions", rule)
 
 
 def check_instant(name: str, instant: datetime) -> None:
@@ -85,21 +85,24 @@ def check_instant(name: str, instant: datetime) -> None:
     Raises:
         Invalid: It is none.
     """
-    if instant.tzinfo is not UTC and instant.utcoffset() != timedelta(0):
+    if instant.tzinfo is not UTC and instant.utcoffset() != _NO_OFFSET:
         raise invalid(name, "must be an aware time in UTC")
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         raise invalid(name, f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
 
 
-def _numbers(period: RatablePeriod) -> tuple[Decimal | None, ...]:
-    return (
+def _is_usable(period: RatablePeriod) -> bool:
+    for hours in (period.time_hours, period.parking_hours, period.reservation_hours):
+        if hours is not None and not _ZERO <= hours < LARGEST_NUMBER:
+            return False
+    for number in (
         period.energy_kwh,
-        period.time_hours,
-        period.parking_hours,
-        period.reservation_hours,
         period.min_current,
         period.max_current,
         period.min_power,
         period.max_power,
         period.average_power,
-    )
+    ):
+        if number is not None and not LOWEST_NUMBER < number < LARGEST_NUMBER:
+            return False
+    return True

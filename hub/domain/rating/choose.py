@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from hub.domain.errors import invalid
 from hub.domain.ids import fold
 from hub.domain.rating.breakdown import NoteCode
-from hub.domain.rating.compile import Candidate, CompiledTariff
+from hub.domain.rating.compile import Candidate, CompiledTariff, Row
 from hub.domain.rating.session import RatablePeriod
 
 #: TariffTypes that price a session nobody chose a profile for, or paid on the spot.
@@ -19,14 +20,18 @@ _ORDINARY = {None, "REGULAR"}
 class Moment:
     """The state of the session when a period begins, and the tariff it then has.
 
-    `index` counts periods in the order of time; `energy` is the kWh and `elapsed` the time up to then. `missing`
-    collects the candidates that asked for a current or power the period does not have; `missing_satisfies` is what
-    then becomes of their restriction.
+    `index` counts periods in the order of time. `local` is the local time where the tariff looks at the clock, and
+    UTC where it does not; `row` are the components that may then apply, up to minute `row_end` of that day. `energy`
+    is the kWh and `elapsed` the time up to then. `missing` collects the candidates that asked for a current or power
+    the period does not have; `missing_satisfies` is what then becomes of their restriction.
     """
 
     period: RatablePeriod
     index: int
     compiled: CompiledTariff | None
+    local: datetime
+    row: Row
+    row_end: int
     energy: Decimal
     elapsed: timedelta
     missing_satisfies: bool
@@ -103,8 +108,7 @@ def _stays_below(limit: Decimal | None, most: Decimal | None, others: tuple[Deci
     return False if any(other is not None and other >= limit for other in others) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TariffChoice:
+class TariffChoice(NamedTuple):
     """The tariff that holds for the session, those a period may name instead, and what was odd about the choice.
 
     `by_id` is keyed by the folded id. `findings` are (code, message).

@@ -5,7 +5,7 @@ is asked about. What depends on the session (energy, duration, current, power) i
 Compiling happens once per content: `compile_tariff` remembers what it has seen.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,7 +29,6 @@ from hub.domain.tariffs import (
 )
 
 _LONGEST_DURATION = 10**10
-_DAY = timedelta(days=1)
 _ONE = Decimal(1)
 _DAYS_KEPT = 64
 _TARIFFS_KEPT = 4096
@@ -129,17 +128,14 @@ class DayTable:
     starts: tuple[int, ...]
     rows: tuple[Row, ...]
 
-    def row_at(self, minute: int) -> Row:
-        """Return the row that applies at a minute of the day."""
-        return self.rows[bisect_right(self.starts, minute) - 1]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompiledTariff:
     """A tariff ready for rating.
 
-    `static_row` applies at all times where no element looks at the clock. `changes` says whether a price can change
-    during a session; the sorted thresholds, and `same_row`, let the engine see whether one does within a period.
+    `static_row` applies at all times where no element looks at the clock. `limited` says that there is a minimum or
+    maximum price, `changes` that a price can change during a session; the sorted thresholds let the engine see
+    whether one does within a period.
     """
 
     tariff: Tariff
@@ -148,9 +144,9 @@ class CompiledTariff:
     static_row: Row | None
     by_date: bool
     changes: bool
+    limited: bool
     kwh_thresholds: tuple[Decimal, ...]
     duration_thresholds: tuple[timedelta, ...]
-    flat_count: int
     unknown_types: tuple[str, ...]
     _days: dict[int, DayTable] = field(default_factory=dict, repr=False)
 
@@ -165,21 +161,17 @@ class CompiledTariff:
         table = self._days[key] = _day_table(self.candidates, local.toordinal())
         return table
 
-    def row_at(self, local: datetime) -> Row:
-        """Return, per slot, the components that may apply at a local time, the first to hold wins."""
-        if self.static_row is not None:
-            return self.static_row
-        return self.day_table(local).row_at(local.hour * 60 + local.minute)
+    def row_at(self, local: datetime) -> tuple[Row, int]:
+        """Return, per slot, the components that may apply at a local time, the first to hold wins.
 
-    def same_row(self, local: datetime, local_end: datetime) -> bool:
-        """Say whether one row applies from a local time up to another, exclusive, of the same day."""
+        With it the minute of that day at which another row begins, 1440 where none does.
+        """
         if self.static_row is not None:
-            return True
-        if local.day != local_end.day or local_end - local >= _DAY:
-            return False
-        starts = self.day_table(local).starts
-        end = local_end.hour * 60 + local_end.minute + (1 if local_end.second or local_end.microsecond else 0)
-        return bisect_right(starts, local.hour * 60 + local.minute) == bisect_left(starts, end)
+            return self.static_row, DAY_MINUTES
+        table = self.day_table(local)
+        starts = table.starts
+        following = bisect_right(starts, local.hour * 60 + local.minute)
+        return table.rows[following - 1], starts[following] if following < len(starts) else DAY_MINUTES
 
 
 def compile_tariff(tariff: Tariff, policy: PricingPolicy = ROAMHUB_2026) -> CompiledTariff:
@@ -226,9 +218,9 @@ def _compile(
         static_row=None if by_clock else _row(candidates),
         by_date=any(c.start_day is not None or c.end_day is not None for c, _, _ in candidates),
         changes=by_clock or bool(kwh) or bool(durations),
+        limited=tariff.min_price is not None or tariff.max_price is not None,
         kwh_thresholds=tuple(sorted(kwh)),
         duration_thresholds=tuple(sorted(durations)),
-        flat_count=sum(slot == FLAT for _, slot, _ in candidates),
         unknown_types=tuple(dict.fromkeys(unknown_types)),
     )
 

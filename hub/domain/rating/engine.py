@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from itertools import pairwise
 
 from hub.domain.ids import fold
 from hub.domain.rating.breakdown import LineKind, NoteCode, RatedCdr
@@ -38,7 +37,7 @@ from hub.domain.rating.policy import (
 )
 from hub.domain.rating.session import RatablePeriod, RatableSession
 from hub.domain.rating.sheet import Sheet
-from hub.domain.rating.spans import Extent, changes_within
+from hub.domain.rating.spans import Extent, changes_within, may_change
 from hub.domain.rating.steps import Usage, add_steps
 from hub.domain.rating.totals import Measured, conclude
 from hub.domain.rating.zones import zone_named
@@ -47,7 +46,6 @@ from hub.domain.tariffs import Tariff
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
 _HOUR = Decimal(3600)
-_MICROSECOND = timedelta(microseconds=1)
 _NOTHING: Row = ((),) * len(SLOTS)
 
 
@@ -116,10 +114,11 @@ class _Run:
 
     def _in_order(self) -> tuple[RatablePeriod, ...]:
         periods = self.session.periods
-        if any(left.start > right.start for left, right in pairwise(periods)):
+        starts = [period.start for period in periods]
+        if starts != sorted(starts):
             self.sheet.note(NoteCode.PERIODS_OUT_OF_ORDER, "the charging periods were not in the order of time")
             periods = tuple(sorted(periods, key=lambda period: period.start))
-        if periods and (periods[0].start < self.session.start or periods[-1].start > self.session.end):
+        if periods and (min(starts) < self.session.start or max(starts) > self.session.end):
             self.sheet.note(NoteCode.PERIOD_OUTSIDE_SESSION, "a charging period begins outside the session")
         return periods
 
@@ -133,34 +132,33 @@ class _Run:
 
     def _price(self, index: int, period: RatablePeriod, end: datetime) -> None:
         compiled = self._tariff_of(index, period)
-        local, row = period.start, _NOTHING
+        local, row, row_end = period.start, _NOTHING, 0
         if compiled is not None:
             if compiled.static_row is None:
                 local = local.astimezone(self.zone)
-            row = compiled.row_at(local)
+            row, row_end = compiled.row_at(local)
             if compiled not in self.used:
                 self.used.append(compiled)
-        elapsed = period.start - self.begin
-        now = Moment(period, index, compiled, self.energy, elapsed, self.missing_satisfies, self.missing)
-        usages = self._usages_of(now, row, end)
+        elapsed, satisfies = period.start - self.begin, self.missing_satisfies
+        now = Moment(period, index, compiled, local, row, row_end, self.energy, elapsed, satisfies, self.missing)
+        usages = self._usages_of(now, end)
         energy_end = self.energy
         if period.energy_kwh and (period.energy_kwh > 0 or self.netted):
             energy_end += period.energy_kwh
-        extent = None
-        if compiled is not None and compiled.changes:
-            local_end = end.astimezone(self.zone)
-            extent = Extent(compiled, row, now, local, local_end, energy_end, end - self.begin)
-            if extent.is_constant():
-                extent = None
         if period.reservation_hours:
-            self._price_reservation(now, row)
+            self._price_reservation(now)
         if usages or not period.reservation_hours:
             self.charged = True
-            self._charge_flat(FLAT, row, now)
+            self._charge_flat(FLAT, now)
+        extent = None
+        if compiled is not None and compiled.changes:
+            extent = Extent(now, end.astimezone(self.zone), energy_end, end - self.begin)
+            if not may_change(compiled, extent):
+                extent = None
         for slot, quantity in usages:
             chosen = choose(row[slot], now)
             self._use(now, chosen, slot, quantity)
-            if extent is not None and changes_within(extent, slot, chosen):
+            if extent is not None and compiled is not None and changes_within(compiled, extent, slot, chosen):
                 self._note_change(slot, index)
         self.energy = energy_end
         if self.missing:
@@ -191,7 +189,7 @@ class _Run:
         self.sheet.note(NoteCode.PERIOD_WITHOUT_TARIFF, message, period=index)
         return None if free else self.current
 
-    def _usages_of(self, now: Moment, row: Row, end: datetime) -> list[tuple[int, Decimal]]:
+    def _usages_of(self, now: Moment, end: datetime) -> list[tuple[int, Decimal]]:
         """Return what charging and parking measured, as kWh or seconds; volumes of zero count as not measured."""
         period = now.period
         found: list[tuple[int, Decimal]] = []
@@ -204,7 +202,7 @@ class _Run:
             self.parking_total += period.parking_hours
             found.append((PARKING, self._seconds(period.parking_hours)))
         untimed = period.time_hours is None and period.parking_hours is None and period.reservation_hours is None
-        if untimed and row[TIME] and end > period.start:
+        if untimed and now.row[TIME] and end > period.start:
             message = "charging time has a price, but a period reports no time"
             self.sheet.note(NoteCode.MISSING_TIME, message, period=now.index)
             if self.policy.missing_time is MissingTime.PERIOD_LENGTH:
@@ -232,26 +230,26 @@ class _Run:
         else:
             usage.add(chosen, quantity, now)
 
-    def _price_reservation(self, now: Moment, row: Row) -> None:
+    def _price_reservation(self, now: Moment) -> None:
         """Price a reservation's time and fees, apart from those of charging; its time counts from the start."""
         hours = now.period.reservation_hours
         assert hours is not None
         now = replace(now, elapsed=now.period.start - self.session.start)
-        self._charge_flat(RESERVATION_FLAT, row, now)
+        self._charge_flat(RESERVATION_FLAT, now)
         chosen = None
         if self.session.reservation_expired:
-            self._charge_flat(EXPIRED_FLAT, row, now)
+            self._charge_flat(EXPIRED_FLAT, now)
             # Where both have a TIME, an expired reservation costs what RESERVATION_EXPIRES says.
-            chosen = choose(row[EXPIRED_TIME], now)
-        elif row[EXPIRED_TIME] or row[EXPIRED_FLAT]:
+            chosen = choose(now.row[EXPIRED_TIME], now)
+        elif now.row[EXPIRED_TIME] or now.row[EXPIRED_FLAT]:
             self._note_outcome()
-        self._use(now, chosen or choose(row[RESERVATION_TIME], now), RESERVATION_TIME, self._seconds(hours))
+        self._use(now, chosen or choose(now.row[RESERVATION_TIME], now), RESERVATION_TIME, self._seconds(hours))
 
-    def _charge_flat(self, slot: int, row: Row, now: Moment) -> None:
+    def _charge_flat(self, slot: int, now: Moment) -> None:
         """Charge the first fee of a slot that is active: once per session, or per component, as the policy says."""
-        if not row[slot]:
+        if not now.row[slot]:
             return
-        chosen = choose(row[slot], now)
+        chosen = choose(now.row[slot], now)
         if chosen is None or (slot, chosen) in self.flats_seen:
             return
         another = any(seen == slot for seen, _ in self.flats_seen)
@@ -297,8 +295,7 @@ class _Run:
             parking_hours=self.parking_total,
             charged=self.charged,
             currency=session.currency,
-            tariffs=[compiled.tariff for compiled in self.used],
-            zone=self.zone,
+            tariffs=[entry.tariff for entry in self.used] if any(entry.limited for entry in self.used) else (),
         )
         return conclude(sheet, measured, self.policy)
 
@@ -320,4 +317,6 @@ def _only_reserved(period: RatablePeriod) -> bool:
 
 def _length(start: datetime, end: datetime) -> Decimal:
     """Return the seconds between two instants, exactly."""
-    return Decimal((end - start) // _MICROSECOND).scaleb(-6)
+    length = end - start
+    whole = Decimal(length.days * 86400 + length.seconds)
+    return whole + Decimal(length.microseconds).scaleb(-6) if length.microseconds else whole

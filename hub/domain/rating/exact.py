@@ -7,13 +7,14 @@ CONTEXT = Context(prec=100, rounding=ROUND_HALF_UP)
 
 #: A price, volume or limit beyond this is a mistake or an attack.
 LARGEST_NUMBER = Decimal(10) ** 12
+LOWEST_NUMBER = -LARGEST_NUMBER
 
 _CUT = Decimal(1).scaleb(-20)
 
 
 def usable(value: Decimal | None) -> bool:
     """Say whether a number is absent, or finite and of a size that money and energy can have."""
-    return value is None or (value.is_finite() and -LARGEST_NUMBER < value < LARGEST_NUMBER)
+    return value is None or (value.is_finite() and LOWEST_NUMBER < value < LARGEST_NUMBER)
 
 
 def divide(numerator: Decimal, divisor: Decimal | int) -> Decimal:

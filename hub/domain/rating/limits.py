@@ -35,10 +35,10 @@ def limits_of(tariffs: Sequence[Tariff], policy: PricingPolicy) -> Limits | None
         return None
     if policy.limits is LimitRule.FIRST_TARIFF:
         tariffs = tariffs[:1]
-    if all(tariff.min_price is None and tariff.max_price is None for tariff in tariffs):
-        return None
     least = [tariff.min_price for tariff in tariffs if tariff.min_price is not None]
     most = [tariff.max_price for tariff in tariffs if tariff.max_price is not None]
+    if not least and not most:
+        return None
     return Limits(
         least=PriceLimit(
             before_taxes=max((p.before_taxes for p in least if p.before_taxes is not None), default=None),

@@ -1,6 +1,6 @@
 """Why a component priced a quantity, and why those before it did not; in words a helpdesk can read out."""
 
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from decimal import Decimal
 
 from hub.domain.rating.breakdown import PassedOver
@@ -19,6 +19,8 @@ from hub.domain.rating.compile import (
 )
 from hub.domain.rating.exact import written
 
+_TOLD = 3
+
 #: What each slot is called.
 NAMES = {
     ENERGY: "energy",
@@ -32,17 +34,16 @@ NAMES = {
 }
 
 
-def passed_over(slot: int, chosen: Candidate | None, moment: Moment, zone: tzinfo) -> tuple[PassedOver, ...]:
+def passed_over(slot: int, chosen: Candidate | None, moment: Moment) -> tuple[PassedOver, ...]:
     """Return the elements that could have priced a slot at that moment but for a restriction, in their order."""
     if moment.compiled is None:
         return ()
-    local = moment.period.start.astimezone(zone)
     found = []
     for calendar, its_slot, candidate in moment.compiled.candidates:
         if candidate is chosen:
             break
         if its_slot == slot:
-            refusal = _refusal(calendar, candidate, moment, local)
+            refusal = _refusal(calendar, candidate, moment)
             if refusal is not None:
                 found.append(PassedOver(element=candidate.element, restriction=refusal[0], text=refusal[1]))
     return tuple(found)
@@ -56,20 +57,23 @@ def why(slot: int, chosen: Candidate | None, moment: Moment, refused: tuple[Pass
     if chosen is None:
         if not refused:
             return f"the tariff has no price for {name}"
-        return f"no element with a price for {name} applies: " + "; ".join(_told(entry) for entry in refused)
+        return f"no element with a price for {name} applies: {_told(refused)}"
     number = chosen.element + 1
     if refused:
-        return f"element {number} is the first that applies to {name}: " + "; ".join(_told(entry) for entry in refused)
+        return f"element {number} is the first that applies to {name}: {_told(refused)}"
     if chosen.free_of_state:
         return f"element {number} is the first with a price for {name}, and applies now"
     return f"element {number} is the first with a price for {name}, and its restrictions hold"
 
 
-def _told(entry: PassedOver) -> str:
-    return f"element {entry.element + 1} does not, {entry.text}"
+def _told(refused: tuple[PassedOver, ...]) -> str:
+    """Name the last few, which are the nearest to applying in most tariffs."""
+    told = [f"element {entry.element + 1} does not, {entry.text}" for entry in refused[-_TOLD:]]
+    return "; ".join([f"{len(refused) - _TOLD} others do not", *told] if len(refused) > _TOLD else told)
 
 
-def _refusal(calendar: Calendar, candidate: Candidate, moment: Moment, local: datetime) -> tuple[str, str] | None:
+def _refusal(calendar: Calendar, candidate: Candidate, moment: Moment) -> tuple[str, str] | None:
+    local = moment.local
     day = local.toordinal()
     minute = local.hour * 60 + local.minute
     if not calendar.includes_day(day):

@@ -13,34 +13,38 @@ from hub.domain.rating.compile import Candidate, CompiledTariff, Row
 
 _T = TypeVar("_T", Decimal, timedelta)
 
+_DAY = timedelta(days=1)
+
 #: A period longer than this is looked at no further; its first days show the change if there is one.
 _LONGEST_LOOK_DAYS = 32
 
 
 class Extent(NamedTuple):
-    """A period from the moment it starts to its end: local times, energy so far in kWh, elapsed session time."""
+    """A period from the moment it starts to its end: local time, energy so far in kWh, elapsed session time."""
 
-    compiled: CompiledTariff
-    row: Row
     moment: Moment
-    local_start: datetime
     local_end: datetime
     energy_end: Decimal
     elapsed_end: timedelta
 
-    def is_constant(self) -> bool:
-        """Say whether nothing that any price depends on changes; quick, and the answer nearly always."""
-        compiled, now = self.compiled, self.moment
-        return (
-            compiled.same_row(self.local_start, self.local_end)
-            and not _inside(compiled.kwh_thresholds, now.energy, self.energy_end)
-            and not _inside(compiled.duration_thresholds, now.elapsed, self.elapsed_end)
-        )
+
+def may_change(compiled: CompiledTariff, extent: Extent) -> bool:
+    """Say whether anything that a price depends on changes before the period's end; quick, and nearly always no."""
+    now, end = extent.moment, extent.local_end
+    if compiled.static_row is None:
+        minute = end.hour * 60 + end.minute + (1 if end.second or end.microsecond else 0)
+        if minute > now.row_end or end.day != now.local.day or end < now.local or end - now.local >= _DAY:
+            return True
+    return bool(
+        _inside(compiled.kwh_thresholds, now.energy, extent.energy_end)
+        or _inside(compiled.duration_thresholds, now.elapsed, extent.elapsed_end)
+    )
 
 
-def changes_within(extent: Extent, slot: int, chosen: Candidate | None) -> bool:
+def changes_within(compiled: CompiledTariff, extent: Extent, slot: int, chosen: Candidate | None) -> bool:
     """Say whether another price than the chosen one would begin before the period's end."""
-    compiled, now, candidates = extent.compiled, extent.moment, extent.row[slot]
+    now = extent.moment
+    candidates = now.row[slot]
     for energy in _inside(compiled.kwh_thresholds, now.energy, extent.energy_end):
         if _differs(choose(candidates, replace(now, energy=energy, missing=[])), chosen):
             return True
@@ -67,7 +71,7 @@ def _inside(thresholds: tuple[_T, ...], low: _T, high: _T) -> tuple[_T, ...]:
 
 def _later_rows(compiled: CompiledTariff, extent: Extent) -> Iterator[Row]:
     """Yield the rows of the day tables that begin after the period's start and before its end."""
-    day, end = extent.local_start, extent.local_end
+    day, end = extent.moment.local, extent.local_end
     minute = day.hour * 60 + day.minute
     for _ in range(_LONGEST_LOOK_DAYS):
         table = compiled.day_table(day)

@@ -1,9 +1,8 @@
 """From sums to totals: price limits, then one rounding each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
 from decimal import Decimal
+from typing import NamedTuple
 
 from hub.domain.money import OCPI_DECIMALS, round_half_away
 from hub.domain.rating.account import Sides, plus
@@ -19,11 +18,10 @@ _ZERO = Decimal(0)
 _SECONDS_PER_HOUR = 3600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measured(NamedTuple):
     """Volumes of the whole session, unrounded; `charged` is False where there was only a reservation, or nothing.
 
-    `tariffs` are those the session had, the one at its start first.
+    `tariffs` are those the session had, the one at its start first; empty where none of them limits the price.
     """
 
     energy: Decimal
@@ -32,7 +30,6 @@ class Measured:
     charged: bool
     currency: str
     tariffs: Sequence[Tariff]
-    zone: tzinfo
 
 
 def conclude(sheet: Sheet, measured: Measured, policy: PricingPolicy) -> RatedCdr:
@@ -61,18 +58,16 @@ def conclude(sheet: Sheet, measured: Measured, policy: PricingPolicy) -> RatedCd
         total_time=round_half_away(measured.seconds / _SECONDS_PER_HOUR, OCPI_DECIMALS),
         total_parking_time=round_half_away(measured.parking_hours, OCPI_DECIMALS),
         notes=tuple(sheet.notes.values()),
-        workings=SheetWorkings(
-            entries=sheet.entries, accounts=accounts, totals=(*totals, limited), exact=exact, zone=measured.zone
-        ),
+        workings=SheetWorkings(entries=sheet.entries, accounts=accounts, totals=(*totals, limited), exact=exact),
     )
 
 
 def _price(sides: Sides) -> Price:
     before, after = sides
-    return Price(
-        before_taxes=None if before is None else round_half_away(before, OCPI_DECIMALS),
-        after_taxes=None if after is None else round_half_away(after, OCPI_DECIMALS),
-    )
+    rounded = None if before is None else round_half_away(before, OCPI_DECIMALS)
+    if after is before:
+        return Price(before_taxes=rounded, after_taxes=rounded)
+    return Price(before_taxes=rounded, after_taxes=None if after is None else round_half_away(after, OCPI_DECIMALS))
 
 
 def _occurring(sides: Sides | None) -> Price | None:
@@ -81,7 +76,7 @@ def _occurring(sides: Sides | None) -> Price | None:
 
 def _limit(sheet: Sheet, exact: Sides, accounts: Sequence[Account], measured: Measured, policy: PricingPolicy) -> Sides:
     """Clamp the total of a charging session; a reservation alone is none."""
-    limits = limits_of(measured.tariffs, policy) if measured.charged else None
+    limits = limits_of(measured.tariffs, policy) if measured.tariffs and measured.charged else None
     if limits is None:
         return exact
     limited = clamp(exact, limits, [bucket for bucket, _ in accounts], policy)

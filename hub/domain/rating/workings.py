@@ -1,7 +1,6 @@
 """How a total came about, written out when somebody reads it: most ratings only ever need their totals."""
 
 from collections.abc import Sequence
-from datetime import tzinfo
 from decimal import Decimal, localcontext
 from functools import cached_property
 
@@ -27,14 +26,12 @@ class SheetWorkings:
         accounts: Sequence[Account],
         totals: Sequence[Sides | None],
         exact: Sides,
-        zone: tzinfo,
     ) -> None:
         """Keep what is needed.
 
         `totals` are those of `GROUPS` and the total cost after its limits, all exact; `exact` is the total cost
         before them.
         """
-        self._zone = zone
         self._entries = entries
         self._accounts = accounts
         self._totals = totals
@@ -46,7 +43,7 @@ class SheetWorkings:
     def lines(self) -> tuple[Line, ...]:
         """Every entry with its amounts, and what a price limit moved."""
         with localcontext(CONTEXT):
-            written = _Writer(self._zone)
+            written = _Writer()
             lines = [written.line(entry) for entry in self._entries]
             if self._limited != self._exact:
                 lines.append(_limit_line(less(self._limited, self._exact)))
@@ -73,14 +70,13 @@ class SheetWorkings:
 class _Writer:
     """Writes lines so that they add up: a line's amount is the difference it makes to its bucket's cut sum."""
 
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
+    def __init__(self) -> None:
         self._used: dict[int, Decimal] = {}
         self._sums: dict[tuple[CompiledTariff, int], tuple[Decimal, Sides]] = {}
 
     def line(self, entry: Entry) -> Line:
         kind, slot, quantity, chosen, moment = entry
-        refused = () if kind is LineKind.STEP else passed_over(slot, chosen, moment, self._zone)
+        refused = () if kind is LineKind.STEP else passed_over(slot, chosen, moment)
         compiled = moment.compiled
         if chosen is None or compiled is None:
             return Line(

@@ -299,7 +299,7 @@ def test_the_order_of_elements_that_cannot_both_match_is_irrelevant(
 def test_the_table_of_a_day_says_what_the_calendar_says(chosen: Tariff, charged: RatableSession) -> None:
     compiled = compile_tariff(chosen)
     local = charged.start
-    row = compiled.row_at(local)
+    row, _ = compiled.row_at(local)
     minute, day = local.hour * 60 + local.minute, local.toordinal()
     for slot, candidates in enumerate(row):
         holding = [
