@@ -76,7 +76,8 @@ class PresenceTracker:
     def endpoint_called(self, endpoint: Endpoint, reached: bool) -> None:
         """Note whether a call reached an endpoint."""
         before = self._failures.get(endpoint)
-        after = 0 if reached else min((before or 0) + 1, _FAILURES_MAX)
+        # One that was never reached is away from its first failure on.
+        after = 0 if reached else _FAILURES_MAX if before is None else min(before + 1, _FAILURES_MAX)
         if after != before:
             self._failures[endpoint] = after
             self._wake.set()

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from roamhub.v1 import journal_pb2, partner_pb2, token_object_pb2
 from roamhub.v1 import link_pb2 as pb
 from roamhub.v1.journal_pb2_grpc import JournalServiceStub
@@ -297,6 +298,58 @@ async def test_a_link_that_begins_badly_is_refused(
         await call.read()
     assert refusal(caught.value).code is code
     assert len(hub.routing.links) == 0
+
+
+async def test_a_caller_that_opens_a_link_and_says_nothing_is_turned_away(
+    hub: Hub, partner: PartnerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.rpc.link._HELLO_SECONDS", 0.05)
+    emsp = await partner(str(EMSP), roles=(Role.EMSP,))
+    call: Any = LinkServiceStub(emsp.channel).Connect()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert (refusal(caught.value).code, refusal(caught.value).reason) == (
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        "HELLO_MISSING",
+    )
+
+
+_REPLIES: dict[str, partner_pb2.CommandResponse] = {
+    "no result": partner_pb2.CommandResponse(),
+    "a negative time": partner_pb2.CommandResponse(result=3, timeout=Duration(seconds=-5)),  # type: ignore[arg-type]
+    "a time that is none": partner_pb2.CommandResponse(result=3, timeout=Duration(nanos=-1)),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reply", _REPLIES.values(), ids=_REPLIES.keys())
+async def test_a_reply_to_a_command_that_cannot_be_one_is_refused(
+    hub: Hub, partner: PartnerFactory, way: str, reply: partner_pb2.CommandResponse
+) -> None:
+    async def garbage(request: Any) -> Any:
+        return partner_pb2.PingResponse() if isinstance(request, partner_pb2.PingRequest) else reply
+
+    delivery = CommandDelivery(name="commands/c1", cpo=EMSP, emsp=CPO, order=b"")
+    async with reached(hub, partner, way, garbage):
+        with pytest.raises(Unreachable) as caught:
+            await hub.routing.partners.command(delivery, 5)
+    assert caught.value.reason == "PARTNER_FAILED"
+
+
+async def test_an_endpoint_that_keeps_failing_is_left_alone_and_found_again(hub: Hub, partner: PartnerFactory) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    emsp = await partner(str(EMSP), roles=(Role.EMSP,), endpoint=f"127.0.0.1:{port}")
+    for _ in range(8):
+        assert (await outcome(hub)).reason == "PARTNER_UNREACHABLE"
+    async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, says_yes, port), asyncio.timeout(10):
+        while True:
+            try:
+                assert await hub.routing.partners.authorize(question(), 1) is not None
+                break
+            except (Unreachable, TimedOut):
+                await asyncio.sleep(0.1)
 
 
 async def test_a_half_open_link_is_found_out_by_its_silence_and_ended(hub: Hub, partner: PartnerFactory) -> None:

@@ -1,0 +1,108 @@
+"""Who counts as reachable, and when the change is recorded."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from hub.domain.errors import Unreachable
+from hub.domain.ids import PartyId
+from hub.routing.dialled import Endpoint
+from hub.routing.presence import PresenceTracker
+
+ONE, TWO = PartyId("NL", "ONE"), PartyId("NL", "TWO")
+PLACE = Endpoint("127.0.0.1:1", "p.platforms.roamhub.internal")
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.changes: list[tuple[PartyId, bool]] = []
+        self.failures = 0
+        self.told = asyncio.Event()
+
+    async def changed(self, changes: Sequence[tuple[PartyId, bool]]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Unreachable("STORAGE_FAILED", "no")
+        self.changes += changes
+        self.told.set()
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+def make(sink: Sink, endpoints: Mapping[Endpoint, Sequence[PartyId]] | None = None) -> PresenceTracker:
+    return PresenceTracker(sink=sink, endpoints=lambda: endpoints or {}, grace_seconds=0.05)
+
+
+async def test_a_link_that_is_replaced_at_once_is_no_change(sink: Sink) -> None:
+    tracker = make(sink)
+    tracker.start({})
+    tracker.link_changed(ONE, True)
+    await sink.told.wait()
+    tracker.link_changed(ONE, False)
+    await asyncio.sleep(0.02)
+    tracker.link_changed(ONE, True)
+    await asyncio.sleep(0.1)
+    await tracker.stop()
+    assert sink.changes == [(ONE, True)]
+    assert tracker.connected(ONE)
+
+
+async def test_a_link_that_stays_away_makes_its_party_offline(sink: Sink) -> None:
+    tracker = make(sink)
+    tracker.start({})
+    tracker.link_changed(ONE, True)
+    await sink.told.wait()
+    tracker.link_changed(ONE, False)
+    await asyncio.sleep(0.15)
+    await tracker.stop()
+    assert sink.changes == [(ONE, True), (ONE, False)]
+
+
+async def test_who_was_connected_before_a_restart_and_does_not_come_back_becomes_offline(sink: Sink) -> None:
+    tracker = make(sink)
+    tracker.start({ONE: True, TWO: True, PartyId("NL", "OFF"): False})
+    tracker.link_changed(TWO, True)
+    await asyncio.sleep(0.15)
+    await tracker.stop()
+    assert sink.changes == [(ONE, False)]
+
+
+async def test_an_endpoint_serves_all_its_parties_and_is_away_after_two_failures(sink: Sink) -> None:
+    tracker = make(sink, {PLACE: [ONE, TWO]})
+    tracker.start({})
+    tracker.endpoint_called(PLACE, True)
+    await sink.told.wait()
+    tracker.endpoint_called(PLACE, False)
+    await asyncio.sleep(0.1)
+    assert sorted(sink.changes) == [(ONE, True), (TWO, True)]
+    tracker.endpoint_called(PLACE, False)
+    await asyncio.sleep(0.15)
+    await tracker.stop()
+    assert sorted(sink.changes[2:]) == [(ONE, False), (TWO, False)]
+
+
+async def test_an_endpoint_that_was_never_reached_makes_nobody_connected(sink: Sink) -> None:
+    tracker = make(sink, {PLACE: [ONE]})
+    tracker.start({})
+    tracker.endpoint_called(PLACE, False)
+    await asyncio.sleep(0.05)
+    await tracker.stop()
+    assert sink.changes == []
+
+
+async def test_a_change_that_could_not_be_recorded_is_recorded_later(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.routing.presence._RETRY_SECONDS", 0.01)
+    sink.failures = 2
+    tracker = make(sink)
+    tracker.start({})
+    tracker.link_changed(ONE, True)
+    async with asyncio.timeout(2):
+        await sink.told.wait()
+    await tracker.stop()
+    assert sink.changes == [(ONE, True)]
