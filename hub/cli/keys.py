@@ -1,7 +1,7 @@
 """`roamhub keys`: which keys sign for the hub, and whom a verifier is to trust."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,12 +9,17 @@ from hub.cli.failures import Failure
 from hub.cli.options import ConfigFile, Json, MaybeActAs, call, commands, hub_channel, load_config
 from hub.cli.output import print_json, print_table
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.domain.keyring import Keyring
+
 app = commands()
 
 
 @app.callback()
 def _group() -> None:
-    """See which keys sign checkpoints and statements for the hub, and hand out the roots that vouch for them."""
+    """See and change which keys sign checkpoints and statements for the hub; hand out the roots that vouch for them."""
 
 
 @app.command("list")
@@ -36,6 +41,7 @@ def list_(config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = Fal
             "uses": sorted(map(str, key.uses)),
             "first_index": key.first_index,
             "end_index": key.end_index,
+            "revoked_index": key.revoked_index,
         }
         for key in keyring.keys
     ]
@@ -77,3 +83,73 @@ def roots(
     else:
         out.write_text(text)
         print(f"{out}: hand it to whoever verifies, by a way that nobody can tamper with")
+
+
+RootKeys = Annotated[
+    list[Path], typer.Option("--root-key", help="File of a root's private key; repeat for each root that has to sign.")
+]
+
+#: How many entries longer than it has to an earlier key holds: what the hub signs until the keyring is published.
+_OVERLAP = 10_000
+
+
+@app.command()
+def rotate(root_key: RootKeys, config: ConfigFile = None, act_as: MaybeActAs = None) -> None:
+    """Let a new key sign from now on, and the present one end.
+
+    The hub makes the key and keeps it; the next keyring is signed here, with the roots' private keys. What was signed
+    before still verifies.
+    """
+    from roamhub.v1.transparency_pb2 import CreateSigningKeyRequest
+    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
+
+    from hub.domain.keyring import KeyringKey, Use
+
+    with hub_channel(config, act_as) as channel:
+        stub = TransparencyServiceStub(channel)
+        made = call(stub.CreateSigningKey, CreateSigningKeyRequest())
+        uses = frozenset({Use.CHECKPOINT, Use.STATEMENT})
+        new = KeyringKey(name=made.name, public_key=made.public_key, uses=uses)
+        version = _publish(stub, root_key, lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP))
+    print(f"{made.name} signs from journal index {made.tree_size} on; the keyring is version {version}")
+
+
+@app.command()
+def revoke(
+    name: Annotated[str, typer.Argument(help="Name of the key, as `keys list` shows it.")],
+    root_key: RootKeys,
+    at: Annotated[int, typer.Option("--at", min=0, help="Journal index from which it may be in other hands.")],
+    config: ConfigFile = None,
+    act_as: MaybeActAs = None,
+) -> None:
+    """Trust a key for nothing from a journal index on: it may be in other hands. Rotate first.
+
+    A statement it signed still counts when the journal proves that it was issued before.
+    """
+    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
+
+    with hub_channel(config, act_as) as channel:
+        version = _publish(TransparencyServiceStub(channel), root_key, lambda ring: ring.revoked(name, at=at))
+    print(f"{name} is revoked from journal index {at} on; the keyring is version {version}")
+
+
+def _publish(stub: Any, root_keys: list[Path], change: "Callable[[Keyring], Keyring]") -> int:  # noqa: ANN401
+    from roamhub.v1.transparency_pb2 import GetKeyringRequest, PublishKeyringRequest
+
+    from hub.crypto import dsse
+    from hub.crypto.keyring import sign_keyring
+    from hub.crypto.signing import BadKey, SigningKey
+    from hub.domain.keyring import Keyring
+
+    try:
+        roots = [SigningKey.load(path) for path in root_keys]
+    except BadKey as error:
+        raise Failure(str(error)) from None
+    answer = call(stub.GetKeyring, GetKeyringRequest())
+    present = Keyring.from_bytes(dsse.parse(answer.envelope, dsse.KEYRING_TYPE).payload)
+    try:
+        following = change(present)
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    published = call(stub.PublishKeyring, PublishKeyringRequest(envelope=sign_keyring(following, roots)))
+    return int(published.version)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hub.crypto import dsse
 from hub.crypto.files import private_folder
-from hub.crypto.keyring import sign_keyring, verify_keys
+from hub.crypto.keyring import UntrustedKeyring, sign_keyring, trust_keyring, verify_keys
 from hub.crypto.signing import Roots, SigningKey
 from hub.domain.checkpoints import Checkpoint, Note
 from hub.domain.errors import Unreachable, invalid
@@ -42,7 +42,7 @@ class FileNotary:
             if not (folder / _ROOT).exists():
                 SigningKey(name=f"{origin}-root-1", seed=entropy(32)).save(folder / _ROOT)
             if not notary._keys:
-                notary.new_key(1)
+                notary.new_key()
             root = SigningKey.load(folder / _ROOT)
             notary.roots_path.write_text(Roots(keys=(root.verify_key,)).to_text())
         return notary
@@ -52,12 +52,25 @@ class FileNotary:
         """The roots file."""
         return self._folder / "roots.txt"
 
-    def new_key(self, number: int) -> SigningKey:
-        """Make a further key of the hub's own and keep it; it signs once a keyring says so."""
+    def new_key(self) -> tuple[str, bytes]:
+        """Make a further key of the hub's own and keep it; returns its name and its public half."""
+        number = 1 + max((int(path.stem.removeprefix("signing-")) for path in self._paths()), default=0)
         key = SigningKey(name=f"{self.origin}-{number}", seed=self._entropy(32))
         key.save(self._folder / f"signing-{number}.key")
         self._keys[key.public_key] = key
-        return key
+        return key.name, key.public_key
+
+    def read_keyring(self, envelope: bytes) -> Keyring:
+        """Return the keyring of an envelope that enough of the roots in `roots.txt` signed."""
+        try:
+            return trust_keyring(envelope, Roots.from_text(self.roots_path.read_text()))
+        except UntrustedKeyring as error:
+            raise invalid("envelope", str(error)) from None
+
+    def can_sign(self, keyring: Keyring, index: int) -> bool:
+        """Say whether a key of this hub holds at a journal index."""
+        found = (keyring.holding(Use.STATEMENT, index), keyring.checkpoint_keys(index + 1))
+        return all(any(key.public_key in self._keys for key in keys) for keys in found)
 
     def first_keyring(self) -> bytes:
         """Return the envelope of the first keyring, in which every key there is holds from the first entry on."""
@@ -95,15 +108,18 @@ class FileNotary:
         return parsed.payload
 
     def _signer(self, holding: Iterable[KeyringKey], index: int) -> SigningKey:
-        # Of several, the one that holds longest from here on: the newest.
-        for key in sorted(holding, key=lambda key: key.first_index, reverse=True):
+        # Of several the newest, and never one that is about to end.
+        for key in sorted(holding, key=lambda key: (key.end_index is None, key.first_index), reverse=True):
             mine = self._keys.get(key.public_key)
             if mine is not None and mine.name == key.name:
                 return mine
         raise Unreachable("NO_SIGNING_KEY", f"none of the hub's keys holds at journal index {index}", index=str(index))
 
     def _load(self) -> list[SigningKey]:
-        return [SigningKey.load(path) for path in sorted(self._folder.glob("signing-*.key"))]
+        return [SigningKey.load(path) for path in self._paths()]
+
+    def _paths(self) -> list[Path]:
+        return [path for path in self._folder.glob("signing-*.key") if path.stem.removeprefix("signing-").isdigit()]
 
 
 @lru_cache(maxsize=16)

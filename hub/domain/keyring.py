@@ -109,19 +109,42 @@ class Keyring:
         holding = self.holding(Use.CHECKPOINT, max(size - 1, 0))
         return tuple(key for key in holding if key.revoked_index is None)
 
-    def rotated(self, new: KeyringKey, *, at: int) -> "Keyring":
-        """Return the next version, in which `new` holds from index `at` on and the hub's keys of the same uses end.
+    def rotated(self, new: KeyringKey, *, at: int, overlap: int = 0) -> "Keyring":
+        """Return the next version, in which `new` holds from index `at` on and earlier keys of the same uses end.
+
+        Args:
+            new: The key to add.
+            at: The journal's size when the rotation was begun.
+            overlap: How many entries longer the earlier keys hold: they still sign until the keyring is published.
 
         Raises:
             ValueError: The name is taken.
         """
         ended = (
-            replace(key, end_index=max(at, key.first_index))
+            replace(key, end_index=max(at + overlap, key.first_index))
             if key.end_index is None and key.party == new.party and key.uses & new.uses
             else key
             for key in self.keys
         )
         return Keyring(hub=self.hub, version=self.version + 1, keys=(*ended, replace(new, first_index=at)))
+
+    def check_follows(self, before: "Keyring", size: int) -> None:
+        """Check that this keyring may take the place of another, in a journal of this size.
+
+        Raises:
+            ValueError: It is another hub's, or would make invalid what a key that is not revoked has signed.
+        """
+        if self.hub != before.hub:
+            raise ValueError("is another hub's")
+        for key in before.keys:
+            mine = self.find(key.name)
+            if mine is None or replace(mine, end_index=key.end_index, revoked_index=key.revoked_index) != key:
+                raise ValueError(f"leaves out or changes {key.name}")
+            if key.revoked_index is not None and (mine.revoked_index is None or mine.revoked_index > key.revoked_index):
+                raise ValueError(f"takes back the revocation of {key.name}")
+            shortened = mine.end_index is not None and mine.end_index != key.end_index
+            if shortened and mine.end_index < size and mine.revoked_index is None:  # type: ignore[operator]
+                raise ValueError(f"ends {key.name} before what it has signed")
 
     def revoked(self, name: str, *, at: int) -> "Keyring":
         """Return the next version, in which a key is trusted for nothing from index `at` on.

@@ -140,6 +140,8 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.TransparencyService/GetInclusionProof": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/GetConsistencyProof": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/GetKeyring": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/CreateSigningKey": OPERATOR,
+    "/roamhub.v1.TransparencyService/PublishKeyring": OPERATOR,
 }
 
 #: Raises Denied unless the caller may send this request.

@@ -18,18 +18,18 @@ def state_fact(
     uow: UnitOfWork,
     kind: EntryKind,
     *,
-    creditor: PartyId,
-    debtor: PartyId,
+    creditor: PartyId | None = None,
+    debtor: PartyId | None = None,
     subject: str,
     fields: Mapping[str, bytes],
 ) -> Receipt:
-    """Append a fact between two parties; its leaf commits to the fields."""
+    """Append a fact, of the hub's own or between two parties; its leaf commits to the fields."""
     salt = uow.entropy(SALT_BYTES)
     leaf = seal(
         kind=kind,
         recorded_time=uow.now,
-        owner=str(creditor),
-        counterparty=str(debtor),
+        owner=str(creditor or ""),
+        counterparty=str(debtor or ""),
         fields=fields,
         leaf_salt=salt,
     )

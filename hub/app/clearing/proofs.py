@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from hub.app.clearing.facts import state_fact
 from hub.app.ports.clearing import ClearingSettings, Notary, StoredLeaf
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.bundle import BundleParts, DisclosedLeaf, Proofs, render, write_bundle
+from hub.domain.canonical import digest
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.records import StatementRecord, StatementState
-from hub.domain.errors import NotFound, Precondition, Unreachable
+from hub.domain.errors import NotFound, Precondition, Stale, Unreachable, invalid
+from hub.domain.journal import EntryKind, Stream
 from hub.domain.leaf import unpack_openings
 from hub.domain.merkle.tiles import TreeReader
 from hub.domain.statements import Statement, TreeHead, parse_statement
@@ -48,6 +51,40 @@ def keyring(uow: UnitOfWork) -> tuple[bytes, int]:
     if found is None:
         raise Unreachable("NO_SIGNING_KEY", "the hub has no keyring yet")
     return found
+
+
+def create_signing_key(uow: UnitOfWork, notary: Notary) -> tuple[str, bytes, int]:
+    """Make a further signing key; returns its name, its public half and the journal's size."""
+    name, public_key = notary.new_key()
+    return name, public_key, uow.journal.head(Stream.CLEARING)
+
+
+def publish_keyring(uow: UnitOfWork, notary: Notary, envelope: bytes) -> int:
+    """Replace the keyring by its next version; returns that. The same one again changes nothing.
+
+    Raises:
+        Invalid: The roots did not sign it, or it would make invalid what a key has signed.
+        Stale: KEYRING_VERSION, it does not follow the present one.
+        Precondition: NO_SIGNING_KEY, the hub could sign nothing by it.
+    """
+    present, version = keyring(uow)
+    if envelope == present:
+        return version
+    following, before = notary.read_keyring(envelope), notary.read_keyring(present)
+    if following.version != version + 1:
+        raise Stale("KEYRING_VERSION", f"the next keyring is version {version + 1}", version=str(following.version))
+    size = uow.journal.head(Stream.CLEARING)
+    try:
+        following.check_follows(before, size)
+    except ValueError as error:
+        raise invalid("envelope", str(error)) from None
+    # Its own entry is the next one, and what is signed after it lies further on.
+    if not notary.can_sign(following, size + 1):
+        raise Precondition("NO_SIGNING_KEY", "by this keyring the hub could sign nothing")
+    fields = {"keyring": digest(envelope).encode(), "version": b"%d" % following.version}
+    state_fact(uow, EntryKind.KEY_CHANGED, subject=f"keyrings/{following.version}", fields=fields)
+    uow.transparency.add_keyring(following.version, envelope)
+    return following.version
 
 
 def checkpoint(uow: UnitOfWork, notary: Notary) -> tuple[TreeHead, bytes]:

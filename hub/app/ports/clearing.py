@@ -11,6 +11,7 @@ from hub.domain.clearing.positions import Obligation
 from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
 from hub.domain.clearing.taxes import TaxTable
 from hub.domain.ids import PartyId
+from hub.domain.keyring import Keyring
 from hub.domain.ledger import Posting
 from hub.domain.merkle import Frontier
 from hub.domain.merkle.tiles import TreeReader
@@ -175,6 +176,22 @@ class Notary(Protocol):
 
     def first_keyring(self) -> bytes:
         """Return the envelope of the first keyring, signed by the root that this hub was set up with."""
+        ...
+
+    def new_key(self) -> tuple[str, bytes]:
+        """Make and keep a further key; returns its name and its public half. It signs once a keyring says so."""
+        ...
+
+    def read_keyring(self, envelope: bytes) -> Keyring:
+        """Return the keyring of an envelope that enough of the hub's roots signed.
+
+        Raises:
+            Invalid: They did not, or it is none.
+        """
+        ...
+
+    def can_sign(self, keyring: Keyring, index: int) -> bool:
+        """Say whether a key of this hub holds at a journal index, for statements and for checkpoints."""
         ...
 
     def sign_statement(self, document: bytes, *, keyring: bytes, index: int) -> bytes:

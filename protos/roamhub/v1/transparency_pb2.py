@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1droamhub/v1/transparency.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x16\n\x14GetCheckpointRequest\"R\n\nCheckpoint\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"M\n\x18GetInclusionProofRequest\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x8b\x01\n\x0eInclusionProof\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"R\n\x1aGetConsistencyProofRequest\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nlater_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x9e\x01\n\x10\x43onsistencyProof\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x65\x61rlier_root_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x18\n\nlater_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0flater_root_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"\x13\n\x11GetKeyringRequest\"8\n\x07Keyring\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x32\xd6\x02\n\x13TransparencyService\x12I\n\rGetCheckpoint\x12 .roamhub.v1.GetCheckpointRequest\x1a\x16.roamhub.v1.Checkpoint\x12U\n\x11GetInclusionProof\x12$.roamhub.v1.GetInclusionProofRequest\x1a\x1a.roamhub.v1.InclusionProof\x12[\n\x13GetConsistencyProof\x12&.roamhub.v1.GetConsistencyProofRequest\x1a\x1c.roamhub.v1.ConsistencyProof\x12@\n\nGetKeyring\x12\x1d.roamhub.v1.GetKeyringRequest\x1a\x13.roamhub.v1.Keyringb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1droamhub/v1/transparency.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x16\n\x14GetCheckpointRequest\"R\n\nCheckpoint\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"M\n\x18GetInclusionProofRequest\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x8b\x01\n\x0eInclusionProof\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"R\n\x1aGetConsistencyProofRequest\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nlater_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x9e\x01\n\x10\x43onsistencyProof\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x65\x61rlier_root_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x18\n\nlater_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0flater_root_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"\x13\n\x11GetKeyringRequest\"8\n\x07Keyring\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x19\n\x17\x43reateSigningKeyRequest\"S\n\nSigningKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\npublic_key\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\"/\n\x15PublishKeyringRequest\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x32\xf1\x03\n\x13TransparencyService\x12I\n\rGetCheckpoint\x12 .roamhub.v1.GetCheckpointRequest\x1a\x16.roamhub.v1.Checkpoint\x12U\n\x11GetInclusionProof\x12$.roamhub.v1.GetInclusionProofRequest\x1a\x1a.roamhub.v1.InclusionProof\x12[\n\x13GetConsistencyProof\x12&.roamhub.v1.GetConsistencyProofRequest\x1a\x1c.roamhub.v1.ConsistencyProof\x12@\n\nGetKeyring\x12\x1d.roamhub.v1.GetKeyringRequest\x1a\x13.roamhub.v1.Keyring\x12O\n\x10\x43reateSigningKey\x12#.roamhub.v1.CreateSigningKeyRequest\x1a\x16.roamhub.v1.SigningKey\x12H\n\x0ePublishKeyring\x12!.roamhub.v1.PublishKeyringRequest\x1a\x13.roamhub.v1.Keyringb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -70,6 +70,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYRING'].fields_by_name['envelope']._serialized_options = b'\342A\001\003'
   _globals['_KEYRING'].fields_by_name['version']._loaded_options = None
   _globals['_KEYRING'].fields_by_name['version']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINGKEY'].fields_by_name['name']._loaded_options = None
+  _globals['_SIGNINGKEY'].fields_by_name['name']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINGKEY'].fields_by_name['public_key']._loaded_options = None
+  _globals['_SIGNINGKEY'].fields_by_name['public_key']._serialized_options = b'\342A\001\003'
+  _globals['_SIGNINGKEY'].fields_by_name['tree_size']._loaded_options = None
+  _globals['_SIGNINGKEY'].fields_by_name['tree_size']._serialized_options = b'\342A\001\003'
+  _globals['_PUBLISHKEYRINGREQUEST'].fields_by_name['envelope']._loaded_options = None
+  _globals['_PUBLISHKEYRINGREQUEST'].fields_by_name['envelope']._serialized_options = b'\342A\001\002'
   _globals['_GETCHECKPOINTREQUEST']._serialized_start=78
   _globals['_GETCHECKPOINTREQUEST']._serialized_end=100
   _globals['_CHECKPOINT']._serialized_start=102
@@ -86,6 +94,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETKEYRINGREQUEST']._serialized_end=671
   _globals['_KEYRING']._serialized_start=673
   _globals['_KEYRING']._serialized_end=729
-  _globals['_TRANSPARENCYSERVICE']._serialized_start=732
-  _globals['_TRANSPARENCYSERVICE']._serialized_end=1074
+  _globals['_CREATESIGNINGKEYREQUEST']._serialized_start=731
+  _globals['_CREATESIGNINGKEYREQUEST']._serialized_end=756
+  _globals['_SIGNINGKEY']._serialized_start=758
+  _globals['_SIGNINGKEY']._serialized_end=841
+  _globals['_PUBLISHKEYRINGREQUEST']._serialized_start=843
+  _globals['_PUBLISHKEYRINGREQUEST']._serialized_end=890
+  _globals['_TRANSPARENCYSERVICE']._serialized_start=893
+  _globals['_TRANSPARENCYSERVICE']._serialized_end=1390
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,16 @@ class TransparencyServiceStub:
                 request_serializer=roamhub_dot_v1_dot_transparency__pb2.GetKeyringRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_transparency__pb2.Keyring.FromString,
                 _registered_method=True)
+        self.CreateSigningKey = channel.unary_unary(
+                '/roamhub.v1.TransparencyService/CreateSigningKey',
+                request_serializer=roamhub_dot_v1_dot_transparency__pb2.CreateSigningKeyRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_transparency__pb2.SigningKey.FromString,
+                _registered_method=True)
+        self.PublishKeyring = channel.unary_unary(
+                '/roamhub.v1.TransparencyService/PublishKeyring',
+                request_serializer=roamhub_dot_v1_dot_transparency__pb2.PublishKeyringRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_transparency__pb2.Keyring.FromString,
+                _registered_method=True)
 
 
 class TransparencyServiceServicer:
@@ -99,6 +109,27 @@ class TransparencyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateSigningKey(self, request, context):
+        """Makes a further signing key, which the hub keeps, and returns its public half. For operators.
+
+        It signs nothing before a keyring that the roots have signed says so: see PublishKeyring.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishKeyring(self, request, context):
+        """Replaces the keyring by its next version, signed by the hub's offline roots. For operators.
+
+        The same keyring again is harmless. Fails with INVALID_ARGUMENT when too few of the roots signed it, when it is
+        another hub's, or when it would make invalid what a key has signed (a key left out or changed, or ended before
+        now); with ABORTED (`KEYRING_VERSION`) when its version does not follow that of the present one; and with
+        FAILED_PRECONDITION (`NO_SIGNING_KEY`) when the hub could sign nothing by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransparencyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -120,6 +151,16 @@ def add_TransparencyServiceServicer_to_server(servicer, server):
             'GetKeyring': grpc.unary_unary_rpc_method_handler(
                     servicer.GetKeyring,
                     request_deserializer=roamhub_dot_v1_dot_transparency__pb2.GetKeyringRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_transparency__pb2.Keyring.SerializeToString,
+            ),
+            'CreateSigningKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSigningKey,
+                    request_deserializer=roamhub_dot_v1_dot_transparency__pb2.CreateSigningKeyRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_transparency__pb2.SigningKey.SerializeToString,
+            ),
+            'PublishKeyring': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishKeyring,
+                    request_deserializer=roamhub_dot_v1_dot_transparency__pb2.PublishKeyringRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_transparency__pb2.Keyring.SerializeToString,
             ),
     }
@@ -234,6 +275,60 @@ class TransparencyService:
             target,
             '/roamhub.v1.TransparencyService/GetKeyring',
             roamhub_dot_v1_dot_transparency__pb2.GetKeyringRequest.SerializeToString,
+            roamhub_dot_v1_dot_transparency__pb2.Keyring.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSigningKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.TransparencyService/CreateSigningKey',
+            roamhub_dot_v1_dot_transparency__pb2.CreateSigningKeyRequest.SerializeToString,
+            roamhub_dot_v1_dot_transparency__pb2.SigningKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishKeyring(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.TransparencyService/PublishKeyring',
+            roamhub_dot_v1_dot_transparency__pb2.PublishKeyringRequest.SerializeToString,
             roamhub_dot_v1_dot_transparency__pb2.Keyring.FromString,
             options,
             channel_credentials,
