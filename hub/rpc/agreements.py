@@ -127,7 +127,7 @@ class AgreementServicer:
         if request.service:
             service = read.one_of("service", request.service, SERVICES, service)
         read.done()
-        agreement, refusal = use_cases.explain(self._directory(), pair, service, self._clock())
+        agreement, refusal = await self._reads.run(lambda uow: use_cases.explain(uow.directory, pair, service, uow.now))
         return pb.ExplainAgreementResponse(
             allowed=refusal is None,
             reason="" if refusal is None else refusal.reason,

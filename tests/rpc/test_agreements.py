@@ -1,6 +1,7 @@
 """AgreementService over real mutual TLS: two sides agree, and nobody else learns of it."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,12 +11,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import agreement_pb2 as pb
-from roamhub.v1 import agreement_pb2_grpc
+from roamhub.v1 import agreement_pb2_grpc, journal_pb2, journal_pb2_grpc
 from roamhub.v1.common_pb2 import PartyKey
 
 from hub.domain.parties import Role
+from hub.main import Hub
 from tests.conftest import PartnerFactory
-from tests.support import refusal
+from tests.support import agree, party_id, refusal
 
 Stub = Any  # generated stubs say which kind they are to the type checker only
 CPO = PartyKey(country_code="NL", party_id="CPO")
@@ -317,3 +319,55 @@ async def test_an_agreement_ends_by_itself_when_its_time_has_come(cpo: Stub, ems
             made = await emsp.GetAgreement(pb.GetAgreementRequest(name=made.name))
     assert (made.state, made.terminate_time, made.note) == (A.STATE_TERMINATED, end, "the validity ended")
     assert (await explain(cpo)).reason == "AGREEMENT_TERMINATED"
+
+
+async def test_the_two_sides_follow_every_change_and_nobody_else_sees_one(
+    cpo: Stub, emsp: Stub, partner: PartnerFactory, hub: Hub
+) -> None:
+    other = await partner("FR-OTH", roles=(Role.EMSP,))
+    await agree(hub, party_id("NL-CPO"), other.party)  # it sees what the CPO publishes, and still not this
+    made = await agreed(cpo, emsp)
+    held = await emsp.SuspendAgreement(pb.SuspendAgreementRequest(name=made.name, party=MSP, note="why"))
+    request = journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1, kinds=["agreement"])
+    side = await partner("DE-MS2", roles=(Role.EMSP,), platform="de-msp")  # the same platform, over another connection
+    seen: dict[str, list[journal_pb2.JournalEntry]] = {}
+    for channel, name in ((side.channel, "side"), (other.channel, "other")):
+        seen[name] = []
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for response in journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=1):
+                seen[name] += response.entries
+    assert [pb.Agreement.FromString(entry.body).state for entry in seen["side"]] == [
+        A.STATE_PROPOSED,
+        A.STATE_ACTIVE,
+        A.STATE_SUSPENDED,
+    ]
+    last = seen["side"][-1]
+    assert (last.owner, last.counterparty, last.subject) == (CPO, MSP, made.name)
+    assert pb.Agreement.FromString(last.body) == held
+    assert seen["other"] == []
+
+
+async def test_an_agreement_is_on_exactly_one_page_while_others_come_and_change(
+    cpo: Stub, emsp: Stub, partner: PartnerFactory
+) -> None:
+    for i in range(4):
+        await partner(f"FR-O{i:02}", roles=(Role.EMSP,), platform="fr")
+
+    async def propose_to(i: int) -> pb.Agreement:
+        key = PartyKey(country_code="FR", party_id=f"O{i:02}")
+        return await cpo.ProposeAgreement(  # type: ignore[no-any-return]
+            pb.ProposeAgreementRequest(party=CPO, cpo=CPO, emsp=key, terms=terms())
+        )
+
+    first = await agreed(cpo, emsp)
+    steady = [first, await propose_to(0), await propose_to(1)]
+    seen, token = list[str](), ""
+    for turn in range(3):
+        page = await cpo.ListAgreements(pb.ListAgreementsRequest(page_size=1, page_token=token))
+        seen += [agreement.name for agreement in page.agreements]
+        token = page.next_page_token
+        await cpo.AmendAgreement(pb.AmendAgreementRequest(name=first.name, party=CPO, terms=terms()))
+        if turn < 2:
+            await propose_to(2 + turn)
+    assert seen == [agreement.name for agreement in steady]
+    assert token
