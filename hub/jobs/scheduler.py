@@ -4,6 +4,7 @@ A job finds out by itself whether anything is due, from what is stored and the c
 too often, in several processes, or again after a crash. The first run is at the start: that catches up on downtime.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -49,6 +50,8 @@ class Scheduler:
     async def _run(self, name: str, job: Job) -> None:
         try:
             outcome = "done" if await job() else "skipped"
+        except asyncio.CancelledError:
+            return  # the hub stops; the next start does what is due
         except Exception:  # noqa: BLE001 - the next run may succeed, and the other jobs must go on
             _log.exception("job_failed", extra={"job": name})
             outcome = "failed"

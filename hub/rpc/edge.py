@@ -205,7 +205,8 @@ class _Door:
             self._finish(call, code_of(error).name, started, reason=error.reason)
             await context.abort_with_status(rpc_status.to_status(to_status(error)))
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self._finish(call, "CANCELLED", started)
+            left = context.time_remaining()
+            self._finish(call, "CANCELLED" if left is None or left > 0 else "DEADLINE_EXCEEDED", started)
         else:
             incident = self._edge.new_id()
             _log.error("incident", extra={"incident": incident, "rpc": self._path}, exc_info=error)

@@ -21,7 +21,7 @@ from hub.main import Hub
 from hub.rpc import policy
 from hub.rpc.calls import CURRENT, Call
 from tests.conftest import PartnerFactory
-from tests.support import Partner, open_channel, refusal, stand_ins
+from tests.support import Partner, eventually, open_channel, refusal, stand_ins
 
 _KINDS = {"Unary": (False, False), "Server": (False, True), "Client": (True, False), "Both": (True, True)}
 
@@ -205,7 +205,9 @@ async def test_a_mistake_of_ours_tells_the_caller_an_incident_and_the_log_the_re
 
 
 @every_kind
-async def test_a_call_whose_deadline_passes_is_stopped(kinds: Kinds, servicer: Servicer, kind: str) -> None:
+async def test_a_call_whose_deadline_passes_is_stopped_and_counted_as_such(
+    hub: Hub, kinds: Kinds, servicer: Servicer, kind: str
+) -> None:
     async def wait(_: str) -> None:
         await asyncio.sleep(30)
 
@@ -215,6 +217,8 @@ async def test_a_call_whose_deadline_passes_is_stopped(kinds: Kinds, servicer: S
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     async with asyncio.timeout(5):
         await servicer.cancelled.wait()
+    labels = {"rpc": f"/test.Kinds/{kind}", "code": "DEADLINE_EXCEEDED"}
+    await eventually(lambda: hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels))
 
 
 @every_kind

@@ -3,8 +3,9 @@
 isort:skip_file
 What a partner's back end implements so that the hub can reach it.
 
-The hub dials this service at the endpoint that the party has published, over mutual TLS: the hub presents its own
-client certificate, the partner's server certificate is verified. A partner without an inbound port opens
+The hub dials this service at the endpoint that the party has published, over mutual TLS. It expects the certificate
+that registration gave to the party's platform. Its own certificate has the URI `roamhub://hub`, on which the partner
+must insist: every other partner holds a certificate of the same CA. A partner without an inbound port opens
 LinkService.Connect instead and answers the same messages there. The two are equal in messages, deadlines and errors,
 and whoever asks the hub cannot tell which of them was used.
 

@@ -30,8 +30,9 @@ class Certificate(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     RENEW_TIME_FIELD_NUMBER: _builtins.int
     chain_pem: _builtins.str
-    """The certificate in PEM, followed by those that lead to the hub's CA, if any. Also good for the partner's own
-    endpoint: the hub expects it there.
+    """The certificate in PEM, followed by those that lead to the hub's CA, if any. It also serves at the partner's own
+    endpoint: there the hub expects a certificate of its CA with the DNS name `{platform}.platforms.roamhub.internal`,
+    which this one has, whatever the endpoint's address.
     """
     serial_number: _builtins.str
     """Serial number in lower-case hexadecimal."""
