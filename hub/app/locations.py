@@ -59,15 +59,18 @@ def _keep(
     states = new.states()
     if all(uid in states and states[uid].last_updated >= at for uid, (_, at) in known.states.items()):
         return new
-    if written is not None:
-        old = LocationRecord(id=new.id, document=written.document, states=known.states)
-    else:
-        old = uow.locations.records([new.id])[new.id]
+    old = _as_record(written) if written is not None else uow.locations.records([new.id])[new.id]
     return editor.keep(new, old)
 
 
 def _as_held(location: Location) -> HeldLocation:
     return HeldLocation(last_updated=location.last_updated, digest=location.digest, states=location.states())
+
+
+def _as_record(location: Location) -> LocationRecord:
+    return LocationRecord(
+        id=location.id, last_updated=location.last_updated, document=location.document, states=location.states()
+    )
 
 
 def _announce(uow: UnitOfWork, location: Location) -> None:
@@ -93,7 +96,7 @@ def edit_location(uow: UnitOfWork, location: ObjectId, edit: Edit) -> LocationRe
         return record
     uow.locations.put([changed])
     _announce(uow, changed)
-    return LocationRecord(id=changed.id, document=changed.document, states=changed.states())
+    return _as_record(changed)
 
 
 def get_location(uow: UnitOfWork, caller: Caller, location: ObjectId) -> LocationRecord:

@@ -119,9 +119,16 @@ class HeldLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationRecord:
-    """A location on record: its message, and what its EVSEs do now, which may be newer than what the message says."""
+    """A location on record.
+
+    Attributes:
+        last_updated: When the owner last changed the location itself; the message shows that of a newer state.
+        document: The message.
+        states: What its EVSEs do now, which may be newer than what the message says.
+    """
 
     id: ObjectId
+    last_updated: datetime
     document: bytes
     states: Mapping[str, StateAt]
 

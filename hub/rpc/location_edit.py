@@ -19,7 +19,7 @@ from hub.domain.ids import fold
 from hub.domain.locations import Location, LocationRecord, out_of_date
 from hub.rpc.field_masks import patched
 from hub.rpc.location_wire import current_location, location_from_pb
-from hub.rpc.wire import time_to_pb
+from hub.rpc.wire import time_from_pb, time_to_pb
 
 _KEYS = frozenset({"country_code", "party_id", "id"})
 _EVSE_KEYS = frozenset({"uid"})
@@ -60,16 +60,15 @@ class PatchLocation:
 
     def __call__(self, record: LocationRecord) -> Location | None:
         """Return the changed location, or None when it says this already."""
-        _refuse_older(self.patch.last_updated, pb.Location.FromString(record.document).last_updated)
+        if time_from_pb(self.patch.last_updated) < record.last_updated:
+            raise out_of_date()
         current = current_location(record.document, record.states)
         message = _merged(current, self.patch, self.mask, _KEYS)
         if message == current:
             return None
         restated = _names("evses", self.patch, self.mask)
-        location = location_from_pb(message, self.latest)
-        if any(uid not in location.states() for uid in record.states):
-            location = _EDITOR.keep(location, record)
-        return location if restated else _with_state_times(location, record)
+        location = _dated(location_from_pb(message, self.latest), record, self.patch)
+        return _EDITOR.keep(location, record) if restated else _with_state_times(location, record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +100,7 @@ class PatchEvse:
         if message == current:
             return None
         location = _checked(message, self.latest, f"location.evses[{position}]", self.path)
-        return _with_state_times(location, record, but={uid} if restated else set())
+        return _with_state_times(_dated(location, record, self.patch), record, but={uid} if restated else set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,8 @@ class PatchConnector:
         if message == current:
             return None
         path = f"location.evses[{evse_position}].connectors[{position}]"
-        return _with_state_times(_checked(message, self.latest, path, "connector"), record)
+        location = _checked(message, self.latest, path, "connector")
+        return _with_state_times(_dated(location, record, self.patch), record)
 
 
 def _evse_position(message: pb.Location, uid: str, *, allow_missing: bool) -> int:
@@ -186,6 +186,11 @@ def _checked(message: pb.Location, latest: datetime, inside: str, outside: str) 
             )
             for each in error.violations
         ) from None
+
+
+def _dated(location: Location, record: LocationRecord, patch: Part) -> Location:
+    """Return the location as of its own change: its message may show the later time of a state."""
+    return replace(location, last_updated=max(record.last_updated, time_from_pb(patch.last_updated)))
 
 
 def _with_state_times(

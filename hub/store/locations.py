@@ -37,7 +37,9 @@ _HELD = SelectIn(
     _LOCATION.c.location,
 )
 _DOCUMENTS = SelectIn(
-    select(_LOCATION.c.location, _LOCATION.c.document).where(_LOCATION.c.party == bindparam("party_")),
+    select(_LOCATION.c.location, _LOCATION.c.last_updated, _LOCATION.c.document).where(
+        _LOCATION.c.party == bindparam("party_")
+    ),
     _LOCATION.c.location,
 )
 _TIME_ZONES = SelectIn(
@@ -85,7 +87,7 @@ _DELETES = [
     Statement(delete(table).where(table.c.party == bindparam("party_"), table.c.location == bindparam("location_")))
     for table in (_CONNECTOR, _EVSE, _LOCATION)
 ]
-_PAGE_COLUMNS = select(_LOCATION.c.location, _LOCATION.c.document).where(
+_PAGE_COLUMNS = select(_LOCATION.c.location, _LOCATION.c.last_updated, _LOCATION.c.document).where(
     _LOCATION.c.party == bindparam("party_"), _LOCATION.c.location > bindparam("after")
 )
 _PAGE = Statement(_PAGE_COLUMNS.order_by(_LOCATION.c.location).limit(bindparam("most")))
@@ -174,9 +176,9 @@ class StoredLocations:
         for party, number, group in by_party(ids, self._directory()):
             rows = _DOCUMENTS.all(self._session.connection, group, (number,))
             states = self._states_of(number, group)
-            for folded, document in rows:
-                key = ObjectId(party, folded)
-                found[key] = LocationRecord(id=key, document=bytes(document), states=states.get(folded, {}))
+            for row in rows:
+                record = _record(party, row, states)
+                found[record.id] = record
         return found
 
     def page(
@@ -192,10 +194,7 @@ class StoredLocations:
             since = to_micros(updated_since)
             rows = _PAGE_SINCE.all(self._session.connection, (party.number, after, since, since, limit))
         states = self._states_of(party.number, [row[0] for row in rows])
-        return [
-            LocationRecord(id=ObjectId(owner, folded), document=bytes(document), states=states.get(folded, {}))
-            for folded, document in rows
-        ]
+        return [_record(owner, row, states) for row in rows]
 
     def within(self, boxes: Sequence[Box], wanted: ConnectorFilter) -> Iterator[tuple[PartyId, str, int, int]]:
         """Return owner, folded id and place of what lies in the boxes and has a connector as wanted."""
@@ -247,6 +246,16 @@ class StoredLocations:
             rows = _TIME_ZONES.all(self._session.connection, group, (number,))
             found |= {ObjectId(party, folded): zone for folded, zone in rows}
         return found
+
+
+def _record(owner: PartyId, row: Row, states: Mapping[str, Mapping[str, StateAt]]) -> LocationRecord:
+    folded, last_updated, document = row
+    return LocationRecord(
+        id=ObjectId(owner, folded),
+        last_updated=from_micros(last_updated),
+        document=bytes(document),
+        states=states.get(folded, {}),
+    )
 
 
 def _facts(rows: list[Row]) -> EvseFacts | None:

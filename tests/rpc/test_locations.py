@@ -291,6 +291,12 @@ async def test_a_page_token_that_was_tampered_with_is_refused(roaming: Roaming) 
         token = base64.urlsafe_b64encode(raw[:8] + forged).decode()
         request = location_pb2.ListLocationsRequest(page_size=1, page_token=token)
         assert (await refused(roaming.emsp.ListLocations(request))).fields == ["page_token"]
+    search = location_pb2.SearchLocationsRequest(
+        center=LatLng(latitude=52.3731, longitude=4.8926), radius_m=10, page_size=1
+    )
+    raw = base64.urlsafe_b64decode((await roaming.emsp.SearchLocations(search)).next_page_token + "==")
+    search.page_token = base64.urlsafe_b64encode(raw[:8] + b'["NL","CPO",7]').decode()
+    assert (await refused(roaming.emsp.SearchLocations(search))).fields == ["page_token"]
     request = location_pb2.ListLocationsRequest(page_token=page.next_page_token, updated_since=stamp(1))
     assert (await refused(roaming.emsp.ListLocations(request))).fields == ["page_token"]
 
@@ -465,6 +471,14 @@ BROKEN: list[tuple[str, pb.Location]] = [
     ("location.evses[0].connectors[0].format", location(evses=[evse(connectors=[connector(format=0)])])),
     ("location.evses[0].connectors[0].power_type", location(evses=[evse(connectors=[connector(power_type=42)])])),
     ("location.evses[0].connectors[0].standard", location(evses=[evse(connectors=[connector(standard="a\0")])])),
+    (
+        "location.evses[0].connectors[0].max_electric_power",
+        location(evses=[evse(connectors=[connector(max_electric_power=-1)])]),
+    ),
+    (
+        "location.evses[0].connectors[0].max_amperage",
+        location(evses=[evse(connectors=[connector(max_amperage=1_000_001)])]),
+    ),
     ("location.evses[0].connectors[0].max_voltage", location(evses=[evse(connectors=[connector(max_voltage=-1)])])),
 ]
 

@@ -156,6 +156,9 @@ BROKEN: list[tuple[str, pb.Tariff]] = [
     ("tariff.last_updated", tariff(minutes=60 * 24)),
     ("tariff.elements[0].restrictions.start_time", odd(start_time="25:00")),
     ("tariff.elements[0].restrictions.end_date", odd(end_date="2026-02-30")),
+    ("tariff.elements[0].restrictions.start_date", odd(start_date="20260228")),
+    ("tariff.elements[0].restrictions.start_time", odd(start_time="8:30")),
+    ("tariff.preauthorize_amount", tariff(preauthorize_amount=PbDecimal(value="-1"))),
     ("tariff.elements[0].restrictions.min_duration", odd(min_duration=-1)),
     ("tariff.elements[0].restrictions.day_of_week[0]", odd(day_of_week=[9])),
     ("tariff.elements[0].restrictions.reservation", odd(reservation=9)),
@@ -200,6 +203,10 @@ async def test_a_quote_says_what_a_plan_costs_under_the_tariff_in_force_at_its_s
         assert (rated.currency_code, rated.total_cost.before_taxes.value) == ("EUR", cost)
         assert rated.total_energy_cost == rated.total_cost
         assert [line.tariff_id for line in rated.lines if line.kind == rating_object_pb2.RatedLine.KIND_USAGE] == ["T1"]
+    own = tariff_pb2_grpc.TariffServiceStub(roaming.channel)
+    assert (await own.QuoteSession(plan)).total_cost.before_taxes.value == "10.0000"
+    plan.tariff_id = "NIX"
+    assert (await refused(roaming.emsp.QuoteSession(plan))).reason == "NO_TARIFF"
     assert (await refused(roaming.stranger.QuoteSession(plan))).reason == "LOCATION_NOT_FOUND"
     plan.connector_id = "9"
     assert (await refused(roaming.emsp.QuoteSession(plan))).reason == "CONNECTOR_NOT_FOUND"

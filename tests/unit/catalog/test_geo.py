@@ -83,3 +83,20 @@ def travel(start: Point, metres: float, bearing: float) -> Point:
     )
     longitude = (math.degrees(east) + 540) % 360 - 180
     return Point(round(math.degrees(north) * DEGREE), round(longitude * DEGREE))
+
+
+@pytest.mark.parametrize(
+    ("center", "boxes"),
+    [
+        ((0, 179.9), 2),
+        ((0, -179.9), 2),
+        ((89.9, 0), 1),
+        ((-90, 77), 1),
+        ((52, 5), 1),
+    ],
+)
+def test_boxes_part_at_the_antimeridian_and_close_round_the_poles(center: tuple[float, float], boxes: int) -> None:
+    found = boxes_around(Point(round(center[0] * DEGREE), round(center[1] * DEGREE)), 50_000)
+    assert len(found) == boxes
+    assert all(-180 * DEGREE <= box.west <= box.east <= 180 * DEGREE for box in found)
+    assert all(-90 * DEGREE <= box.south <= box.north <= 90 * DEGREE for box in found)

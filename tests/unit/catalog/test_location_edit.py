@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
 from roamhub.v1 import location_object_pb2 as pb
 
+from hub.domain.errors import Stale
 from hub.domain.locations import EvseState, Location, LocationRecord, StateAt
-from hub.rpc.location_edit import PatchEvse, PatchLocation, PbLocationEditor
+from hub.rpc.location_edit import PatchConnector, PatchEvse, PatchLocation, PbLocationEditor
 from hub.rpc.location_wire import current_location, location_from_pb
 from hub.rpc.wire import time_from_pb
 from tests.catalog import NOW, connector, evse, location, stamp
@@ -22,13 +24,17 @@ VALUES = st.dictionaries(st.sampled_from(TEXTS), st.sampled_from(["a", "b", ""])
 
 def record_of(message: pb.Location, **states: StateAt) -> LocationRecord:
     read = location_from_pb(message, LATEST)
-    return LocationRecord(id=read.id, document=read.document, states=read.states() | states)
+    return LocationRecord(
+        id=read.id, last_updated=read.last_updated, document=read.document, states=read.states() | states
+    )
 
 
 def after(record: LocationRecord, changed: Location | None) -> LocationRecord:
     if changed is None:
         return record
-    return LocationRecord(id=record.id, document=changed.document, states=changed.states())
+    return LocationRecord(
+        id=record.id, last_updated=changed.last_updated, document=changed.document, states=changed.states()
+    )
 
 
 def shown(record: LocationRecord) -> pb.Location:
@@ -137,3 +143,44 @@ def test_a_connector_of_a_location_can_be_replaced_as_a_whole() -> None:
     changed = PatchEvse(patch=said, mask=FieldMask(paths=["*"]), latest=LATEST)(record)
     assert changed is not None
     assert pb.Location.FromString(changed.document).evses[0] == said
+
+
+def test_a_patch_of_all_evses_is_like_a_new_version_of_them() -> None:
+    record = record_of(
+        location(evses=[evse("E1"), evse("E2")]), e1=StateAt(EvseState.CHARGING, NOW + timedelta(minutes=9))
+    )
+    said = pb.Location(
+        country_code="NL",
+        party_id="CPO",
+        id="LOC1",
+        last_updated=stamp(5),
+        evses=[evse("E1", minutes=5, floor_level="1")],
+    )
+    changed = PatchLocation(patch=said, mask=FieldMask(paths=["evses"]), latest=LATEST)(record)
+    assert changed is not None
+    assert changed.states() == {
+        "e1": StateAt(EvseState.CHARGING, NOW + timedelta(minutes=9)),
+        "e2": StateAt(EvseState.REMOVED, NOW + timedelta(minutes=5)),
+    }
+    assert shown(after(record, changed)).evses[0].floor_level == "1"
+
+
+def test_a_state_does_not_make_an_earlier_change_of_its_location_out_of_date() -> None:
+    record = record_of(location(), e1=StateAt(EvseState.CHARGING, NOW + timedelta(minutes=9)))
+    for minutes, city in ((3, "Utrecht"), (5, "Delft")):
+        changed = patch({"city": city}, minutes, ["city"])(record)
+        assert changed is not None
+        assert changed.last_updated == NOW + timedelta(minutes=minutes)
+        record = after(record, changed)
+        assert (shown(record).city, shown(record).last_updated) == (city, stamp(9))
+    with pytest.raises(Stale):
+        patch({"city": "Gouda"}, 4, ["city"])(record)
+
+
+def test_patches_that_say_what_is_known_change_nothing() -> None:
+    record = record_of(location())
+    same_evse = pb.Evse(uid="e1", evse_id="NL*CPO*E1", last_updated=stamp(0))
+    assert PatchEvse(patch=same_evse, mask=FieldMask(), latest=LATEST)(record) is None
+    same_connector = pb.Connector(id="1", max_voltage=230, last_updated=stamp(0))
+    edit = PatchConnector(evse_uid="E1", patch=same_connector, mask=FieldMask(), latest=LATEST)
+    assert edit(record) is None

@@ -1,8 +1,13 @@
 """What the hub knows about locations, EVSEs and connectors."""
 
+from datetime import timedelta
+
 import pytest
 
-from hub.domain.locations import PowerType, is_time_zone, max_power
+from hub.domain.errors import Invalid
+from hub.domain.locations import CONNECTORS_MAX, EVSES_MAX, PowerType, is_time_zone, max_power
+from hub.rpc.location_wire import location_from_pb
+from tests.catalog import NOW, connector, evse, location
 
 
 @pytest.mark.parametrize(
@@ -34,3 +39,14 @@ def test_zones_of_the_iana_database_are_known(name: str) -> None:
 )
 def test_other_names_are_no_zones(name: str) -> None:
     assert not is_time_zone(name)
+
+
+def test_a_location_has_no_end_of_evses_nor_an_evse_of_connectors() -> None:
+    crowded = location(evses=[evse(f"E{n}") for n in range(EVSES_MAX + 1)])
+    crowded.evses[3].connectors.extend(connector(f"C{n}") for n in range(CONNECTORS_MAX))
+    with pytest.raises(Invalid) as caught:
+        location_from_pb(crowded, NOW + timedelta(days=1))
+    assert [violation.field for violation in caught.value.violations] == [
+        "location.evses",
+        "location.evses[3].connectors",
+    ]
