@@ -3,13 +3,16 @@
 Labels have few values by construction: methods and codes of the contract, names of jobs; never a partner.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from hub.domain.journal import Stream
 from hub.store.committer import GroupMeasure
@@ -57,6 +60,7 @@ class Metrics:
             buckets=_RPC_SECONDS,
             registry=registry,
         )
+        self._relay_of: dict[tuple[str, str, str], Histogram] = {}
         self._jobs = Counter("roamhub_jobs_total", "Runs of jobs, by outcome.", ["job", "outcome"], registry=registry)
 
     def rpc(self, method: str, code: str, seconds: float) -> None:
@@ -75,7 +79,10 @@ class Metrics:
 
     def relay(self, kind: str, way: str, outcome: str, seconds: float) -> None:
         """Count a request to a partner."""
-        self._relay.labels(kind, way, outcome).observe(seconds)
+        known = self._relay_of.get((kind, way, outcome))
+        if known is None:
+            known = self._relay_of[kind, way, outcome] = self._relay.labels(kind, way, outcome)
+        known.observe(seconds)
 
     def job(self, name: str, outcome: str) -> None:
         """Count a run of a job: done, failed or skipped."""
@@ -89,6 +96,28 @@ class Metrics:
     def read_links(self, count: Callable[[], int]) -> None:
         """Read the number of open links from here whenever somebody asks."""
         self._links.set_function(count)
+
+    def read_dropped(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Read what partners said in vain, by cause, from here whenever somebody asks."""
+        self.registry.register(_Dropped(counts))
+
+
+class _Dropped(Collector):
+    """Answers of partners that were dropped, as counted by whoever drops them."""
+
+    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the counters as they stand."""
+        family = CounterMetricFamily(
+            "roamhub_answers_dropped",
+            "Answers of partners that came late, twice, unasked or as garbage.",
+            labels=["cause"],
+        )
+        for cause, count in self._counts().items():
+            family.add_metric([cause], count)
+        yield family
 
 
 class MetricsServer:

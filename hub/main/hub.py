@@ -135,6 +135,7 @@ class Hub:
         )
         self.metrics.read_heads(self.tail.head)
         self.metrics.read_links(lambda: len(self.routing.links))
+        self.metrics.read_dropped(self.routing.counts.dropped)
         self.health = HealthServicer()
         self.clearing = clearing_settings(config, entropy)
         self.clearing_jobs = ClearingJobs(committer=self.committer, reads=self.reads, settings=self.clearing)

@@ -25,6 +25,7 @@ class Link:
 
     Attributes:
         id: The hub's id of the link.
+        platform: Who opened it.
         parties: For whom it answers.
         concurrency_max: How many requests may be open on it.
         agent: What the partner's software calls itself.
@@ -34,6 +35,7 @@ class Link:
         self,
         *,
         id: str,  # noqa: A002 - the word of the contract
+        platform: str,
         parties: Sequence[PartyId],
         concurrency_max: int,
         agent: str,
@@ -44,6 +46,7 @@ class Link:
         on_close: Callable[["Link"], None] = lambda _link: None,
     ) -> None:
         self.id = id
+        self.platform = platform
         self.parties = tuple(parties)
         self.concurrency_max = concurrency_max
         self.agent = agent

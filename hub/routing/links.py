@@ -26,6 +26,7 @@ class Links:
 
     Args:
         keepalive_seconds: After how long a silence a link is asked for life, and how long it may take to answer.
+        platform_of: Tells who operates a party now; a link of another platform's is not used for it any more.
         changed: Told of a party when its first link has opened and when its last one has closed.
     """
 
@@ -35,11 +36,13 @@ class Links:
         new_id: NewId,
         keepalive_seconds: float,
         counts: Counts,
+        platform_of: Callable[[PartyId], str | None],
         changed: Callable[[PartyId, bool], None] = lambda _party, _connected: None,
     ) -> None:
         self._new_id = new_id
         self._keepalive = keepalive_seconds
         self._counts = counts
+        self._platform_of = platform_of
         self._changed = changed
         self._by_party: dict[PartyId, list[Link]] = {}
         self._held_back: dict[PartyId, deque[asyncio.Future[None]]] = {}
@@ -50,8 +53,10 @@ class Links:
     def __len__(self) -> int:
         return len(self._all)
 
-    def open(self, parties: Sequence[PartyId], concurrency_max: int, agent: str, *, batches: bool = False) -> Link:
-        """Open a link for these parties.
+    def open(
+        self, platform: str, parties: Sequence[PartyId], concurrency_max: int, agent: str, *, batches: bool = False
+    ) -> Link:
+        """Open a link of a platform's for these parties of its own.
 
         Raises:
             Unreachable: HUB_DRAINING, the hub is about to stop.
@@ -64,6 +69,7 @@ class Links:
                 raise Exhausted("TOO_MANY_LINKS", f"a party has at most {_LINKS_OF_PARTY_MAX} links")
         link = Link(
             id=self._new_id(),
+            platform=platform,
             parties=parties,
             concurrency_max=concurrency_max or _CONCURRENCY_DEFAULT,
             agent=agent,
@@ -102,7 +108,11 @@ class Links:
 
     def connected(self, party: PartyId) -> bool:
         """Say whether the party has a link that takes requests or will."""
-        return any(link.usable for link in self._by_party.get(party, ()))
+        links = self._by_party.get(party)
+        if links is None:
+            return False
+        platform = self._platform_of(party)
+        return any(link.usable and link.platform == platform for link in links)
 
     async def ask(self, party: PartyId, kind: str, request: Message, seconds: float, correlation_id: str) -> Message:
         """Ask over the party's link with the fewest open requests; wait for a free place when all are full.
@@ -123,8 +133,11 @@ class Links:
         """Return the least busy link with a free place, None when all are full; raises NotSentError."""
         best: Link | None = None
         usable = False
+        platform = self._platform_of(party)
         for link in self._by_party.get(party, ()):
-            usable = usable or link.usable
+            if link.platform != platform or not link.usable:
+                continue
+            usable = True
             if link.takes_requests and (best is None or link.in_flight < best.in_flight):
                 best = link
         if not usable:

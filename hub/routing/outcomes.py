@@ -9,6 +9,8 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 from grpc_status import rpc_status
 
+from hub.routing.matching import Miss
+
 #: Told of each request: kind, way (`link`, `dial`, `none`), outcome and seconds.
 Observe = Callable[[str, str, str, float], None]
 
@@ -82,3 +84,7 @@ class Counts:
     misses: Counter[str] = field(default_factory=Counter)
     garbage: int = 0
     links_lost: int = 0
+
+    def dropped(self) -> dict[str, int]:
+        """Return how many answers were of no use, by cause."""
+        return {**{str(miss): self.misses[miss] for miss in Miss}, "garbage": self.garbage}

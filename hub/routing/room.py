@@ -49,6 +49,7 @@ class Routing:
             new_id=new_id,
             keepalive_seconds=keepalive_seconds,
             counts=self.counts,
+            platform_of=self._platform_of,
             changed=self._tracker.link_changed,
         )
         self._dialled = Dialled(
@@ -98,6 +99,10 @@ class Routing:
                 if endpoint is not None:
                     self._endpoints.setdefault(endpoint, []).append(party.id)
         return self._endpoints
+
+    def _platform_of(self, party: PartyId) -> str | None:
+        found = self._directory().parties.get(party)
+        return None if found is None else found.platform
 
     def _endpoint_of(self, party: PartyId) -> Endpoint | None:
         return _endpoint(self._directory(), party)

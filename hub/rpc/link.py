@@ -38,8 +38,10 @@ class OpenLink(Protocol):
 class LinkHost(Protocol):
     """Where links are kept."""
 
-    def open(self, parties: Sequence[PartyId], concurrency_max: int, agent: str, *, batches: bool) -> OpenLink:
-        """Open a link for these parties."""
+    def open(
+        self, platform: str, parties: Sequence[PartyId], concurrency_max: int, agent: str, *, batches: bool
+    ) -> OpenLink:
+        """Open a link of a platform's for these parties of its own."""
         ...
 
 
@@ -54,7 +56,9 @@ class LinkServicer:
     ) -> AsyncIterator[pb.ConnectResponse]:
         """Serve one link until either side ends it."""
         parties, hello = await _read_hello(requests, call)
-        link = self._links.open(parties, hello.concurrency_max, hello.agent, batches=hello.batches)
+        link = self._links.open(
+            call.caller.platform, parties, hello.concurrency_max, hello.agent, batches=hello.batches
+        )
         reader = asyncio.create_task(_pump(requests, link))
         try:
             while (message := await link.outgoing()) is not None:

@@ -159,6 +159,7 @@ async def test_a_late_answer_changes_nothing_and_is_counted(hub: Hub, cpo: Partn
     async with held_link(emsp, late):
         await refused(stub(cpo).Authorize(question("NEVER")))
         await eventually(lambda: hub.routing.counts.misses["late"] == 1)
+    assert hub.metrics.registry.get_sample_value("roamhub_answers_dropped_total", {"cause": "late"}) == 1
     listed = await stub(cpo).ListAuthorizations(pb.ListAuthorizationsRequest(party=key(CPO)))
     assert len(listed.authorizations) == 0
 

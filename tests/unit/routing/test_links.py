@@ -20,13 +20,21 @@ from hub.routing.outcomes import AnsweredBadlyError, Counts, LostError, NotSentE
 
 EMSP = PartyId("DE", "XYZ")
 OTHER = PartyId("FR", "OTH")
+#: Who operates every party, in these tests.
+PLATFORM = {"now": "p"}
 
 
 def make_links(
     *, keepalive: float = 30, changed: Callable[[PartyId, bool], None] = lambda _party, _connected: None
 ) -> Links:
     numbers = itertools.count(1)
-    return Links(new_id=lambda: f"link-{next(numbers)}", keepalive_seconds=keepalive, counts=Counts(), changed=changed)
+    return Links(
+        new_id=lambda: f"link-{next(numbers)}",
+        keepalive_seconds=keepalive,
+        counts=Counts(),
+        platform_of=lambda _: PLATFORM["now"],
+        changed=changed,
+    )
 
 
 def question(uid: str) -> partner_pb2.PartnerServiceAuthorizeRequest:
@@ -52,7 +60,7 @@ def ask(links: Links, uid: str, seconds: float = 2) -> "asyncio.Task[Message]":
 
 
 async def test_a_link_begins_with_a_welcome_that_names_it_and_its_keepalive() -> None:
-    link = make_links(keepalive=2.5).open([EMSP], 0, "test")
+    link = make_links(keepalive=2.5).open("p", [EMSP], 0, "test")
     message = await link.outgoing()
     assert message is not None
     assert message.welcome.link_id == "link-1"
@@ -62,7 +70,7 @@ async def test_a_link_begins_with_a_welcome_that_names_it_and_its_keepalive() ->
 
 async def test_a_request_carries_its_number_deadline_and_correlation_and_gets_its_answer() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     request = await next_request(link)
     assert (request.id, request.correlation_id, request.authorize.token_uid) == (1, "correlation", "T1")
@@ -79,7 +87,7 @@ def test_answers_in_any_order_with_repetitions_and_strangers_reach_exactly_their
 ) -> None:
     async def run() -> None:
         links = make_links()
-        link = links.open([EMSP], 0, "")
+        link = links.open("p", [EMSP], 0, "")
         tasks = [ask(links, f"T{n}") for n in range(1, 9)]
         requests = [await next_request(link) for _ in tasks]
         uids = {request.id: request.authorize.token_uid for request in requests}
@@ -97,7 +105,7 @@ def test_answers_in_any_order_with_repetitions_and_strangers_reach_exactly_their
 
 async def test_a_partner_that_never_answers_times_out_and_its_late_answer_is_dropped_and_counted() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1", 0.05)
     request = await next_request(link)
     with pytest.raises(SilentError):
@@ -111,7 +119,7 @@ async def test_a_partner_that_never_answers_times_out_and_its_late_answer_is_dro
 
 async def test_what_has_gathered_goes_as_one_message_to_a_partner_that_reads_it() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "", batches=True)
+    link = links.open("p", [EMSP], 0, "", batches=True)
     await link.outgoing()
     tasks = [ask(links, f"T{n}") for n in range(300)]
     await asyncio.sleep(0)
@@ -134,7 +142,7 @@ async def test_what_has_gathered_goes_as_one_message_to_a_partner_that_reads_it(
 
 async def test_an_asker_that_goes_away_frees_its_place() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     request = await next_request(link)
     asked.cancel()
@@ -148,7 +156,7 @@ async def test_an_asker_that_goes_away_frees_its_place() -> None:
 
 async def test_an_answer_of_another_kind_is_no_answer() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     request = await next_request(link)
     link.receive(pb.ConnectRequest(answer=pb.LinkAnswer(id=request.id, ping=partner_pb2.PingResponse())))
@@ -168,7 +176,7 @@ async def test_an_answer_of_another_kind_is_no_answer() -> None:
 )
 async def test_an_empty_answer_or_an_error_without_a_code_is_no_answer(empty: pb.LinkAnswer) -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     await next_request(link)
     link.receive(pb.ConnectRequest(answer=empty))
@@ -179,7 +187,7 @@ async def test_an_empty_answer_or_an_error_without_a_code_is_no_answer(empty: pb
 
 async def test_an_error_status_reaches_the_asker_with_its_reason() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     await next_request(link)
     error = common_pb2.ItemError(code=StatusCode.NOT_FOUND.value[0], reason="UNKNOWN_TOKEN")
@@ -192,7 +200,7 @@ async def test_an_error_status_reaches_the_asker_with_its_reason() -> None:
 
 async def test_messages_that_are_no_answers_are_dropped_and_counted() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     link.receive(pb.ConnectRequest())
     link.receive(pb.ConnectRequest(hello=pb.LinkHello()))
     assert links._counts.garbage == 2
@@ -201,7 +209,7 @@ async def test_messages_that_are_no_answers_are_dropped_and_counted() -> None:
 
 async def test_a_link_that_breaks_loses_what_is_open_on_it_and_nothing_else() -> None:
     links = make_links()
-    one, two = links.open([EMSP], 0, ""), links.open([EMSP], 0, "")
+    one, two = links.open("p", [EMSP], 0, ""), links.open("p", [EMSP], 0, "")
     first, second = ask(links, "T1"), ask(links, "T2")
     await next_request(one)
     request = await next_request(two)
@@ -216,7 +224,7 @@ async def test_a_link_that_breaks_loses_what_is_open_on_it_and_nothing_else() ->
 
 async def test_several_links_share_the_load_the_least_busy_first() -> None:
     links = make_links()
-    three = [links.open([EMSP], 0, "") for _ in range(3)]
+    three = [links.open("p", [EMSP], 0, "") for _ in range(3)]
     tasks = [ask(links, f"T{n}") for n in range(9)]
     await asyncio.sleep(0)
     assert [link.in_flight for link in three] == [3, 3, 3]
@@ -229,7 +237,7 @@ async def test_several_links_share_the_load_the_least_busy_first() -> None:
 
 async def test_what_goes_beyond_a_partners_concurrency_waits_its_turn() -> None:
     links = make_links()
-    link = links.open([EMSP], 2, "")
+    link = links.open("p", [EMSP], 2, "")
     tasks = [ask(links, f"T{n}") for n in range(6)]
     for n in range(6):
         request = await next_request(link)
@@ -242,7 +250,7 @@ async def test_what_goes_beyond_a_partners_concurrency_waits_its_turn() -> None:
 
 async def test_a_request_that_found_no_place_in_time_was_not_sent() -> None:
     links = make_links()
-    link = links.open([EMSP], 1, "")
+    link = links.open("p", [EMSP], 1, "")
     first = ask(links, "T1")
     await asyncio.sleep(0)
     with pytest.raises(NotSentError, match="PARTNER_BUSY"):
@@ -255,7 +263,7 @@ async def test_a_request_that_found_no_place_in_time_was_not_sent() -> None:
 
 async def test_whoever_is_held_back_learns_that_the_last_link_is_gone() -> None:
     links = make_links()
-    link = links.open([EMSP], 1, "")
+    link = links.open("p", [EMSP], 1, "")
     tasks = [ask(links, f"T{n}") for n in range(4)]
     await asyncio.sleep(0)
     link.close()
@@ -265,7 +273,7 @@ async def test_whoever_is_held_back_learns_that_the_last_link_is_gone() -> None:
 
 async def test_a_place_given_to_an_asker_that_has_left_goes_to_the_next() -> None:
     links = make_links()
-    link = links.open([EMSP], 1, "")
+    link = links.open("p", [EMSP], 1, "")
     first, second, third = (ask(links, f"T{n}") for n in range(3))
     await asyncio.sleep(0)
     link.receive(answer(1))
@@ -284,9 +292,26 @@ async def test_without_a_link_nothing_is_sent() -> None:
         await make_links().ask(EMSP, "authorize", question("T1"), 1, "")
 
 
+async def test_a_link_is_not_used_for_a_party_that_another_platform_operates_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    links = make_links()
+    link = links.open("p", [EMSP], 0, "")
+    monkeypatch.setitem(PLATFORM, "now", "q")
+    assert not links.connected(EMSP)
+    with pytest.raises(NotSentError):
+        await ask(links, "T1")
+    other = links.open("q", [EMSP], 0, "")
+    asked = ask(links, "T2")
+    other.receive(answer((await next_request(other)).id, "new"))
+    assert (await asked).authorization_reference == "new"  # type: ignore[attr-defined]
+    link.close()
+    other.close()
+
+
 async def test_a_draining_link_answers_what_is_open_and_takes_nothing_new() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     request = await next_request(link)
     draining = asyncio.create_task(links.drain(2))
@@ -297,7 +322,7 @@ async def test_a_draining_link_answers_what_is_open_and_takes_nothing_new() -> N
     with pytest.raises(NotSentError):
         await ask(links, "T2")
     with pytest.raises(Unreachable, match="about to stop"):
-        links.open([EMSP], 0, "")
+        links.open("p", [EMSP], 0, "")
     link.receive(answer(request.id, "still answered"))
     assert (await asked).authorization_reference == "still answered"  # type: ignore[attr-defined]
     link.close()
@@ -306,7 +331,7 @@ async def test_a_draining_link_answers_what_is_open_and_takes_nothing_new() -> N
 
 async def test_a_link_that_ignores_the_drain_is_ended_after_the_grace_time() -> None:
     links = make_links()
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     await links.drain(0.02)
     assert len(links) == 0
     with pytest.raises(Unreachable, match="about to stop"):
@@ -315,7 +340,7 @@ async def test_a_link_that_ignores_the_drain_is_ended_after_the_grace_time() -> 
 
 async def test_a_silent_link_is_pinged_and_ended_when_the_ping_stays_unanswered() -> None:
     links = make_links(keepalive=0.03)
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     request = await next_request(link)
     assert request.WhichOneof("request") == "ping"
     with pytest.raises(Unreachable) as caught:
@@ -326,7 +351,7 @@ async def test_a_silent_link_is_pinged_and_ended_when_the_ping_stays_unanswered(
 
 async def test_a_silent_link_that_answers_its_pings_stays() -> None:
     links = make_links(keepalive=0.02)
-    link = links.open([EMSP], 0, "")
+    link = links.open("p", [EMSP], 0, "")
     for _ in range(3):
         request = await next_request(link)
         link.receive(pb.ConnectRequest(answer=pb.LinkAnswer(id=request.id, ping=partner_pb2.PingResponse())))
@@ -337,8 +362,8 @@ async def test_a_silent_link_that_answers_its_pings_stays() -> None:
 async def test_presence_is_told_with_the_first_link_and_the_last() -> None:
     told: list[tuple[PartyId, bool]] = []
     links = make_links(changed=lambda party, connected: told.append((party, connected)))
-    one = links.open([EMSP, OTHER], 0, "")
-    two = links.open([EMSP], 0, "")
+    one = links.open("p", [EMSP, OTHER], 0, "")
+    two = links.open("p", [EMSP], 0, "")
     one.close()
     two.close()
     two.close()
@@ -347,9 +372,9 @@ async def test_presence_is_told_with_the_first_link_and_the_last() -> None:
 
 async def test_a_party_has_a_bounded_number_of_links() -> None:
     links = make_links()
-    opened = [links.open([EMSP], 0, "") for _ in range(64)]
+    opened = [links.open("p", [EMSP], 0, "") for _ in range(64)]
     with pytest.raises(Exhausted, match="at most 64"):
-        links.open([OTHER, EMSP], 0, "")
+        links.open("p", [OTHER, EMSP], 0, "")
     assert not links.connected(OTHER)
     for link in opened:
         link.close()
