@@ -85,7 +85,7 @@ class AdminServicer:
     async def ListInvitations(self, request: pb.ListInvitationsRequest, _: Call) -> pb.ListInvitationsResponse:
         """List invitations, newest first."""
         page = read_page(request)
-        before = str(page.after[0]) if page.after else ""
+        (before,) = page.key(str) or ("",)
 
         def query(uow: UnitOfWork) -> pb.ListInvitationsResponse:
             found = uow.invitations.page(platform=request.platform_id, before_id=before, limit=page.size + 1)
@@ -103,7 +103,7 @@ class AdminServicer:
     async def ListPlatforms(self, request: pb.ListPlatformsRequest, _: Call) -> pb.ListPlatformsResponse:
         """List platforms by id."""
         page = read_page(request)
-        after = str(page.after[0]) if page.after else ""
+        (after,) = page.key(str) or ("",)
 
         def query(uow: UnitOfWork) -> tuple[list[Platform], bool]:
             ids = sorted({party.platform for party in uow.directory.parties.values() if party.platform > after})
@@ -127,7 +127,7 @@ class AdminServicer:
         kind, name = _subject(request.parent, "parent")
         uri = (PLATFORM_URI if kind == "platforms" else OPERATOR_URI) + name
         page = read_page(request)
-        start = int(page.after[0]) if page.after else 0
+        (start,) = page.key(int) or (0,)
         found = await self._reads.run(lambda uow: uow.certificates.unexpired([uri], uow.now))
         shown = found[start : start + page.size]
         more = start + page.size < len(found)

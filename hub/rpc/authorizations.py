@@ -118,7 +118,7 @@ class AuthorizationServicer:
             end=reader.time("end_time", request.end_time) if request.HasField("end_time") else None,
         )
         reader.done()
-        before = str(page.after[0]) if page.after else ""
+        (before,) = page.key(str) or ("",)
         found = await self._reads.run(lambda uow: uow.authorizations.list(wanted, before, page.size + 1))
         shown = found[: page.size]
         return pb.ListAuthorizationsResponse(

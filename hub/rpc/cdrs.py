@@ -106,7 +106,7 @@ class CdrServicer:
             end_time_before=_optional(request.end_time_before, present=request.HasField("end_time_before")),
         )
         page = read_page(request)
-        after = int(page.after[0]) if page.after else -1
+        (after,) = page.key(int) or (-1,)
         records = await self._reads.run(lambda uow: uow.cdrs.list(wanted, after, page.size + 1))
         shown = records[: page.size]
         return cdr_pb2.ListCdrsResponse(

@@ -51,7 +51,7 @@ class ClearingServicer:
             agreement=parent_agreement(request.parent),
             state=state,
         )
-        after = (str(page.after[0]), int(page.after[1])) if page.after else None
+        after = page.key(str, int)
         found = await self._reads.run(lambda uow: uow.clearing.periods(wanted, after, page.size + 1))
         shown = found[: page.size]
         more = len(found) > len(shown)
@@ -105,7 +105,7 @@ class ClearingServicer:
             period=period,
             states=seen if state is None else seen & {state},
         )
-        after = str(page.after[0]) if page.after else ""
+        (after,) = page.key(str) or ("",)
         found = await self._reads.run(lambda uow: uow.clearing.statements(wanted, after, page.size + 1))
         shown = found[: page.size]
         return pb.ListStatementsResponse(

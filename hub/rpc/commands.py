@@ -110,7 +110,7 @@ class CommandServicer:
         party = reader.party("party", request.party.country_code, request.party.party_id)
         state = reader.one_of("state", request.state, _STATES, CommandState.PENDING) if request.state else None
         reader.done()
-        before = str(page.after[0]) if page.after else ""
+        (before,) = page.key(str) or ("",)
         found = await self._reads.run(lambda uow: uow.commands.list(party, state, before, page.size + 1))
         shown = found[: page.size]
         return pb.ListCommandsResponse(

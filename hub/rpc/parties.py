@@ -62,7 +62,8 @@ class PartyServicer:
         role = reader.one_of("role", request.role, ROLES, ROLES[1]) if request.role else None
         presence = reader.one_of("presence", request.presence, PRESENCES, PRESENCES[1]) if request.presence else None
         reader.done()
-        after = PartyId(*map(str, page.after)) if page.after else None
+        key = page.key(str, str)
+        after = PartyId(*key) if key else None
         shown: list[pb.Party] = []
         for party in self._sorted():
             if after is not None and party.id <= after:

@@ -62,10 +62,10 @@ class SessionServicer:
         reader = Reader()
         state = reader.one_of("status", request.status, _STATES, SessionState.ACTIVE) if request.status else None
         reader.done()
-        cpo, session_id = page.after or (0, "")
+        cpo, session_id = page.key(int, str) or (0, "")
         parties = frozenset(call.caller.parties)
         found = await self._reads.run(
-            lambda uow: uow.sessions.list(parties, state, (int(cpo), str(session_id)), page.size + 1)
+            lambda uow: uow.sessions.list(parties, state, (cpo, session_id), page.size + 1)
         )
         shown = found[: page.size]
         return session_pb2.ListSessionsResponse(
