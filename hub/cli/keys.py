@@ -63,6 +63,22 @@ def list_(config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = Fal
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", help="Where to write the keyring.")] = Path("keyring.json"),
+    config: ConfigFile = None,
+    act_as: MaybeActAs = None,
+) -> None:
+    """Write the signed keyring to a file, for `roamhub verify --keyring`: so that later revocations are heeded."""
+    from roamhub.v1.transparency_pb2 import GetKeyringRequest
+    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
+
+    with hub_channel(config, act_as) as channel:
+        answer = call(TransparencyServiceStub(channel).GetKeyring, GetKeyringRequest())
+    out.write_bytes(answer.envelope)
+    print(f"{out}: version {answer.version}")
+
+
+@app.command()
 def roots(
     out: Annotated[Path | None, typer.Option("--out", help="Write the file here instead of printing it.")] = None,
     config: ConfigFile = None,
@@ -86,7 +102,10 @@ def roots(
 
 
 RootKeys = Annotated[
-    list[Path], typer.Option("--root-key", help="File of a root's private key; repeat for each root that has to sign.")
+    list[Path] | None,
+    typer.Option(
+        "--root-key", help="File of a root's private key; root.key in the data directory if left out. Repeat."
+    ),
 ]
 
 #: How many entries longer than it has to an earlier key holds: what the hub signs until the keyring is published.
@@ -94,7 +113,7 @@ _OVERLAP = 10_000
 
 
 @app.command()
-def rotate(root_key: RootKeys, config: ConfigFile = None, act_as: MaybeActAs = None) -> None:
+def rotate(root_key: RootKeys = None, config: ConfigFile = None, act_as: MaybeActAs = None) -> None:
     """Let a new key sign from now on, and the present one end.
 
     The hub makes the key and keeps it; the next keyring is signed here, with the roots' private keys. What was signed
@@ -110,15 +129,17 @@ def rotate(root_key: RootKeys, config: ConfigFile = None, act_as: MaybeActAs = N
         made = call(stub.CreateSigningKey, CreateSigningKeyRequest())
         uses = frozenset({Use.CHECKPOINT, Use.STATEMENT})
         new = KeyringKey(name=made.name, public_key=made.public_key, uses=uses)
-        version = _publish(stub, root_key, lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP))
+        version = _publish(
+            stub, _roots(root_key, config), lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP)
+        )
     print(f"{made.name} signs from journal index {made.tree_size} on; the keyring is version {version}")
 
 
 @app.command()
 def revoke(
     name: Annotated[str, typer.Argument(help="Name of the key, as `keys list` shows it.")],
-    root_key: RootKeys,
     at: Annotated[int, typer.Option("--at", min=0, help="Journal index from which it may be in other hands.")],
+    root_key: RootKeys = None,
     config: ConfigFile = None,
     act_as: MaybeActAs = None,
 ) -> None:
@@ -129,8 +150,13 @@ def revoke(
     from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
 
     with hub_channel(config, act_as) as channel:
-        version = _publish(TransparencyServiceStub(channel), root_key, lambda ring: ring.revoked(name, at=at))
+        stub = TransparencyServiceStub(channel)
+        version = _publish(stub, _roots(root_key, config), lambda ring: ring.revoked(name, at=at))
     print(f"{name} is revoked from journal index {at} on; the keyring is version {version}")
+
+
+def _roots(given: list[Path] | None, config: Path | None) -> list[Path]:
+    return given or [load_config(config).data_dir / "clearing" / "root.key"]
 
 
 def _publish(stub: Any, root_keys: list[Path], change: "Callable[[Keyring], Keyring]") -> int:  # noqa: ANN401

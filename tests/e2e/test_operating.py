@@ -86,3 +86,23 @@ def test_a_second_operator_acts_with_a_certificate_of_their_own(running_hub: Run
     (certificate,) = hub.roamhub("operator", "list", "anna", "--json").json()
     assert hub.roamhub("operator", "revoke", certificate["name"]).code == 0
     assert hub.roamhub("agreement", "list", "--as", "anna").code == 5
+
+
+def test_keys_are_rotated_and_revoked_and_the_roots_handed_out(running_hub: RunningHub) -> None:
+    hub = running_hub
+    first = hub.roamhub("keys", "list", "--json").json()
+    assert [key["name"] for key in first["keys"]] == ["roamhub.local/clearing-1"]
+    rotated = hub.roamhub("keys", "rotate")
+    assert (rotated.code, "the keyring is version 2" in rotated.out) == (0, True), rotated.err
+    old, new = hub.roamhub("keys", "list", "--json").json()["keys"]
+    assert old["end_index"] is not None
+    assert new["end_index"] is None
+    revoked = hub.roamhub("keys", "revoke", old["name"], "--at", "0")
+    assert "the keyring is version 3" in revoked.out, revoked.err
+    stranger = hub.folder / "stranger.key"
+    stranger.write_bytes(max((hub.folder / "data/clearing").glob("signing-*.key")).read_bytes())
+    stranger.chmod(0o600)
+    assert hub.roamhub("keys", "rotate", "--root-key", stranger).code in {2, 3}
+    assert hub.roamhub("keys", "export").out == "keyring.json: version 3\n"
+    assert hub.roamhub("keys", "roots", "--out", "roots.txt").code == 0
+    assert "roamhub.local/clearing-root-1+" in (hub.folder / "roots.txt").read_text()
