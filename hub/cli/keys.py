@@ -54,12 +54,13 @@ def list_(config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = Fal
             key["name"],
             ",".join(sorted(map(str, each.uses))),
             key["first_index"],
-            key["end_index"] or "",
+            "" if each.end_index is None else each.end_index,
+            "" if each.revoked_index is None else each.revoked_index,
             key["public_key"],
         )
         for key, each in zip(keys, keyring.keys, strict=True)
     ]
-    print_table(("KEY", "USES", "FROM", "TO", "PUBLIC KEY"), rows, right=(2, 3))
+    print_table(("KEY", "USES", "FROM", "TO", "REVOKED", "PUBLIC KEY"), rows, right=(2, 3, 4))
 
 
 @app.command()

@@ -86,7 +86,8 @@ class Statement:
         made = self._statement.compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
         assert isinstance(made, SQLCompiler)
         # Per dialect: SQLite's LIMIT comes with an OFFSET of its own, for instance.
-        slots = [(made.binds[name].required, made.params.get(name)) for name in made.positiontup or []]
+        literals = made.params  # made anew at every look
+        slots = [(made.binds[name].required, literals.get(name)) for name in made.positiontup or []]
         fill = None if all(required for required, _ in slots) else _filler(slots)
         compiled = self._compiled[dialect] = _Compiled(str(made), fill)
         return compiled

@@ -25,6 +25,10 @@ PAGE = "statement.html"
 
 ACKNOWLEDGEMENTS_MAX = 99
 
+#: In this order; the acknowledgements stand before the last one.
+_ALWAYS = (STATEMENT, LEAVES, PROOFS, CHECKPOINT, KEYRING)
+_RENDERINGS = (LINES_CSV, CDRS_CSV, PAGE)
+
 #: How zipfile answers archives that it cannot read.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -58,16 +62,18 @@ def write_bundle(parts: BundleParts, renderings: Mapping[str, bytes]) -> bytes:
     """
     if len(parts.acknowledgements) > ACKNOWLEDGEMENTS_MAX:
         raise ValueError(f"a bundle takes {ACKNOWLEDGEMENTS_MAX} acknowledgements")
-    files = {
-        STATEMENT: parts.statement,
-        LEAVES: leaves_bytes(parts.leaves),
-        PROOFS: proofs_bytes(parts.proofs),
-        CHECKPOINT: parts.checkpoint,
-        **{_acknowledgement(number): each for number, each in enumerate(parts.acknowledgements, start=1)},
-        KEYRING: parts.keyring,
-        **{name: renderings[name] for name in (LINES_CSV, CDRS_CSV, PAGE)},
-    }
-    return _archive(files)
+    answers = dict(zip(_acknowledgement_names(len(parts.acknowledgements)), parts.acknowledgements, strict=True))
+    return _archive(
+        {
+            STATEMENT: parts.statement,
+            LEAVES: leaves_bytes(parts.leaves),
+            PROOFS: proofs_bytes(parts.proofs),
+            CHECKPOINT: parts.checkpoint,
+            **answers,
+            KEYRING: parts.keyring,
+            **{name: renderings[name] for name in _RENDERINGS},
+        }
+    )
 
 
 def read_bundle(data: bytes) -> tuple[BundleParts, dict[str, bytes]]:
@@ -76,29 +82,30 @@ def read_bundle(data: bytes) -> tuple[BundleParts, dict[str, bytes]]:
     Raises:
         MalformedBundle: It is none, or not in the bytes that `write_bundle` gives it.
     """
+    files = _files(data)
+    answers = _acknowledgement_names(len(files) - len(_ALWAYS) - len(_RENDERINGS))
+    if list(files) != [*_ALWAYS[:-1], *answers, _ALWAYS[-1], *_RENDERINGS]:
+        raise MalformedBundle("not the files of a bundle, or in another order")
+    # The documents have one form, which parsing checks; so has the archive around them.
+    if _archive(files) != data:
+        raise MalformedBundle("not in the one form a bundle is written in")
     try:
-        files = _files(data)
-        parts = BundleParts(
-            statement=files[STATEMENT],
-            leaves=parse_leaves(files[LEAVES]),
-            proofs=parse_proofs(files[PROOFS]),
-            checkpoint=files[CHECKPOINT],
-            acknowledgements=tuple(content for name, content in files.items() if name.startswith("acknowledgements/")),
-            keyring=files[KEYRING],
-        )
-        renderings = {name: files[name] for name in (LINES_CSV, CDRS_CSV, PAGE)}
-        again = write_bundle(parts, renderings)
-    except KeyError as error:
-        raise MalformedBundle(f"{error.args[0]} is missing") from None
+        leaves, proofs = parse_leaves(files[LEAVES]), parse_proofs(files[PROOFS])
     except MalformedDocument as error:
         raise MalformedBundle(str(error)) from None
-    if again != data:
-        raise MalformedBundle("not in the one form a bundle is written in")
-    return parts, renderings
+    parts = BundleParts(
+        statement=files[STATEMENT],
+        leaves=leaves,
+        proofs=proofs,
+        checkpoint=files[CHECKPOINT],
+        acknowledgements=tuple(files[name] for name in answers),
+        keyring=files[KEYRING],
+    )
+    return parts, {name: files[name] for name in _RENDERINGS}
 
 
-def _acknowledgement(number: int) -> str:
-    return f"acknowledgements/{number:02}.dsse.json"
+def _acknowledgement_names(count: int) -> list[str]:
+    return [f"acknowledgements/{number:02}.dsse.json" for number in range(1, count + 1)]
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:
