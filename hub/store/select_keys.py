@@ -3,9 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, bindparam, column, values
-from sqlalchemy.types import TypeEngine
 
-from hub.store.statements import Row, Statement
+from hub.store.statements import Row, Statement, cursor_of
 
 
 class SelectKeys:
@@ -24,9 +23,11 @@ class SelectKeys:
             columns: Table columns; the list's columns have their names and types.
             select_from: Given the list, returns a select that joins it.
         """
-        self._columns: list[tuple[str, TypeEngine[object]]] = [(c.key or "", c.type) for c in columns]
-        self._select_from = select_from
-        self._by_size: dict[int, Statement] = {}
+        listed = values(*(column(c.key or "", c.type) for c in columns), name="wanted").data(
+            [tuple(bindparam(f"{c.key}_", type_=c.type, required=True) for c in columns)]
+        )
+        self._one = Statement(select_from(listed.cte("wanted")))
+        self._texts: dict[tuple[str, int], str] = {}
 
     def all(self, connection: Connection, keys: Collection[Row]) -> list[Row]:
         """Return the rows of these keys, whose parts are in stored form."""
@@ -35,17 +36,20 @@ class SelectKeys:
         for start in range(0, len(wanted), self._MOST):
             chunk = wanted[start : start + self._MOST]
             size = 1 << (len(chunk) - 1).bit_length()
-            statement = self._by_size.get(size) or self._compile(size)
             chunk += chunk[-1:] * (size - len(chunk))
-            rows += statement.all(connection, tuple(part for key in chunk for part in key))
+            cursor = cursor_of(connection)
+            cursor.execute(self._text(connection.dialect.name, size), tuple(part for key in chunk for part in key))
+            rows += cursor.fetchall()
         return rows
 
-    def _compile(self, size: int) -> Statement:
-        listed = values(*(column(name, kind) for name, kind in self._columns), name="wanted").data(
-            [
-                tuple(bindparam(f"{name}_{i}", type_=kind, required=True) for name, kind in self._columns)
-                for i in range(size)
-            ]
-        )
-        made = self._by_size[size] = Statement(self._select_from(listed.cte("wanted")))
-        return made
+    def _text(self, dialect: str, size: int) -> str:
+        """Return the statement for so many keys: the compiled one for a single key, with its key repeated.
+
+        Compiling it whole takes seconds for a thousand keys: the cost grows with the square of their number.
+        """
+        found = self._texts.get((dialect, size))
+        if found is None:
+            before, _, rest = self._one.text(dialect).partition("VALUES (")
+            key, _, after = rest.partition(")")
+            found = self._texts[dialect, size] = f"{before}VALUES {', '.join([f'({key})'] * size)}{after}"
+        return found

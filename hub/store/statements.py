@@ -75,6 +75,11 @@ class Statement:
             text, fill = self._compiled.get(dialect) or self._compile(dialect)
             cursor_of(connection).executemany(text, rows if fill is None else [fill(row) for row in rows])
 
+    def filled(self, dialect: str, parameters: Row) -> Row:
+        """Return the parameters with the statement's literals among them."""
+        _, fill = self._compiled.get(dialect) or self._compile(dialect)
+        return parameters if fill is None else fill(parameters)
+
     def _execute(self, connection: Connection, parameters: Row) -> Any:  # noqa: ANN401 - a DB-API cursor
         dialect = connection.dialect.name
         text, fill = self._compiled.get(dialect) or self._compile(dialect)
@@ -178,9 +183,9 @@ class SelectIn:
     _MOST = 4_096
 
     def __init__(self, statement: Select[Any], column: ColumnElement[Any]) -> None:
-        self._statement = statement
-        self._column = column
-        self._by_size: dict[int, Statement] = {}
+        member = bindparam("key_", type_=column.type, required=True)
+        self._one = Statement(statement.where(column.in_([member])))
+        self._texts: dict[tuple[str, int], str] = {}
 
     def all(self, connection: Connection, keys: Iterable[Any], parameters: Row = ()) -> list[Row]:
         """Return every row that matches; `parameters` are those of the conditions before the list."""
@@ -189,11 +194,25 @@ class SelectIn:
         for start in range(0, len(values), self._MOST):
             chunk = values[start : start + self._MOST]
             size = 1 << (len(chunk) - 1).bit_length()
-            statement = self._by_size.get(size) or self._compile(size)
-            rows += statement.all(connection, (*parameters, *chunk, *[chunk[-1]] * (size - len(chunk))))
+            dialect = connection.dialect.name
+            # What is filled in stands before the list, whose keys end the parameters.
+            filled = (
+                *self._one.filled(dialect, (*parameters, chunk[0])),
+                *chunk[1:],
+                *chunk[-1:] * (size - len(chunk)),
+            )
+            cursor = cursor_of(connection)
+            cursor.execute(self._texts.get((dialect, size)) or self._text(dialect, size), filled)
+            rows += cursor.fetchall()
         return rows
 
-    def _compile(self, size: int) -> Statement:
-        members = [bindparam(f"key_{i}", type_=self._column.type, required=True) for i in range(size)]
-        made = self._by_size[size] = Statement(self._statement.where(self._column.in_(members)))
+    def _text(self, dialect: str, size: int) -> str:
+        """Return the statement for so many keys: the compiled one for a single key, with its key repeated.
+
+        Compiling it whole takes seconds for four thousand keys: the cost grows with the square of their number.
+        """
+        before, _, rest = self._one.text(dialect).rpartition(" IN (")
+        member, _, after = rest.partition(")")
+        assert not after, "the list is the last condition"
+        made = self._texts[dialect, size] = f"{before} IN ({', '.join([member] * size)})"
         return made

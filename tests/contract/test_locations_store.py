@@ -185,3 +185,15 @@ async def test_a_search_asks_everything_of_one_connector_of_an_evse_that_is_ther
     for wanted, names in filters():
         found = await read(spine, lambda uow, wanted=wanted: list(uow.locations.within(everywhere, wanted)))  # type: ignore[misc]
         assert {folded for _, folded, _, _ in found} == names, wanted
+
+
+async def test_lists_of_keys_of_any_length_are_looked_up_whole(spine: Spine) -> None:
+    await prepare(spine)
+    await put(spine, *(location(f"l{n}", evse("e")) for n in range(30)))
+    ids = [ObjectId(ABC, f"l{n}") for n in range(5_000)]
+    assert len(await read(spine, lambda uow: uow.locations.records(ids))) == 30
+    keys = [(f"l{n}", "e") for n in range(5_000)]
+    assert len(await read(spine, lambda uow: uow.locations.states(ABC, keys))) == 30
+    for count in (1, 2, 3, 29):
+        found = await read(spine, lambda uow, count=count: uow.locations.records(ids[:count]))  # type: ignore[misc]
+        assert len(found) == count
