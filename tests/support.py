@@ -23,6 +23,7 @@ from hub.crypto.ca import server_pair
 from hub.domain.agreements import Agreement, AgreementState, Terms
 from hub.domain.clock import uuid7
 from hub.domain.ids import PartyId
+from hub.domain.journal import Entry
 from hub.domain.parties import Party, PartyState, Role
 from hub.main import Hub
 from hub.main.server import credentials, make_server
@@ -59,18 +60,22 @@ class Spine:
     engine: Engine
 
 
-def make_ids() -> Callable[[], str]:
+def make_ids(first: int = 1) -> Callable[[], str]:
     """Return a source of ids that are new, and the same in every run."""
-    numbers = itertools.count(1)
+    numbers = itertools.count(first)
     return lambda: uuid7(START, next(numbers).to_bytes(10))
 
 
 @contextmanager
-def open_spine(url: str) -> Iterator[Spine]:
-    """Run committer and reads over a migrated database."""
+def open_spine(
+    url: str, *, on_commit: Callable[[Sequence[Entry]], None] = lambda _: None, first_id: int = 1
+) -> Iterator[Spine]:
+    """Run committer and reads over a migrated database; of several on one database each needs ids of its own."""
     engine, read_engine = open_engine(url), open_engine(url, read_only=True)
-    clock, directory, new_id = SteppedClock(), DirectoryHolder(), make_ids()
-    committer = Committer(engine, clock=clock, new_id=new_id, entropy=secrets.token_bytes, directory=directory)
+    clock, directory, new_id = SteppedClock(), DirectoryHolder(), make_ids(first_id)
+    committer = Committer(
+        engine, clock=clock, new_id=new_id, entropy=secrets.token_bytes, directory=directory, on_commit=on_commit
+    )
     reads = Reads(read_engine, clock=clock, new_id=new_id, entropy=secrets.token_bytes, directory=directory)
     committer.start()
     yield Spine(committer, reads, directory, clock, engine)

@@ -74,14 +74,21 @@ class _Intake:
         if stored is not None:
             if stored.digest != cdr.digest:
                 raise Conflict("CDR_CONFLICT", "cdr.id: is on record with other content", field="cdr.id")
+            self._remember(submission)
             return stored.answer
         if cdr.end_time > self._uow.now + submission.skew_max:
             raise invalid("cdr.end_date_time", "lies in the future")
         stored = self._record(cdr, self._agreement(cdr))
         self._stored[cdr.id] = stored
-        self._requests[request] = cdr.digest
-        self._uow.idempotency.remember(submission.platform, submission.request_id, cdr.digest, b"")
+        self._remember(submission)
         return stored.answer
+
+    def _remember(self, submission: CdrSubmission) -> None:
+        """Keep what the request id stands for, unless that is known."""
+        request = submission.platform, submission.request_id
+        if request not in self._requests:
+            self._requests[request] = submission.cdr.digest
+            self._uow.idempotency.remember(*request, submission.cdr.digest, b"")
 
     def _agreement(self, cdr: Cdr) -> Agreement:
         agreement = self._uow.directory.agreement_covering(cdr.id.party, cdr.emsp, cdr.start_time)
