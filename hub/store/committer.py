@@ -163,10 +163,13 @@ class Committer:
             loop.call_soon_threadsafe(self._delivered, loop)
 
     def _delivered(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._deliver()
-        if self._waiting and not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._gather, loop, len(self._waiting), 0, perf_counter() + GATHER_SECONDS_MAX)
+        try:
+            self._deliver()
+        finally:
+            # Whatever those who are told of the commit make of it, who waits is not kept waiting.
+            if self._waiting and not self._scheduled:
+                self._scheduled = True
+                loop.call_soon(self._gather, loop, len(self._waiting), 0, perf_counter() + GATHER_SECONDS_MAX)
 
     def _take(self) -> list[Job]:
         group: list[Job] = []

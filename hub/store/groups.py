@@ -182,8 +182,17 @@ def _attempt(unit: SqlUnitOfWork, work: Callable[[], Any]) -> tuple[Any, BaseExc
     except driver.IntegrityError:
         unit.undo_use_case()
         return None, Conflict("CONCURRENT_CHANGE", "another request took this identity; read, then retry")
+    except (driver.DataError, driver.ProgrammingError, driver.NotSupportedError) as error:
+        # What the use case handed to the database was wrong; the others of its group are none the worse for it.
+        unit.undo_use_case()
+        return None, error
     except (driver.Error, SQLAlchemyError):
         raise  # the connection or the disk: the whole group fails
+    except StopIteration as error:
+        unit.undo_use_case()
+        stopped = RuntimeError("a use case raised StopIteration")  # which no future can carry
+        stopped.__cause__ = error
+        return None, stopped
     except Exception as error:  # noqa: BLE001 - the caller gets it; the group goes on
         unit.undo_use_case()
         return None, error
