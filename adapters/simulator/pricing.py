@@ -5,7 +5,7 @@ or prices for time. Amounts are exact decimals; OCPI's four decimals are met by 
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1.common_pb2 import Price
@@ -47,7 +47,7 @@ class SimplePrice:
 
     def energy_cost(self, kwh: Decimal) -> Price:
         """Return the cost of the energy."""
-        steps = -(-kwh * _WH // self.energy.step_wh)
+        steps = (kwh * _WH / self.energy.step_wh).to_integral_value(ROUND_CEILING)
         return _price(self.energy.price * steps * self.energy.step_wh / _WH, self.energy.vat)
 
     def fixed_cost(self) -> Price | None:
