@@ -61,7 +61,7 @@ class _Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class Undecided:
     """A question that the eMSP must answer; `otherwise` stands when it does not."""
 
     case: _Case
@@ -73,7 +73,7 @@ class _Open:
 class _Learned:
     """What came of asking."""
 
-    open: _Open
+    open: Undecided
     verdict: Verdict
     answer: EmspAnswer | None = None
 
@@ -120,13 +120,26 @@ class Authorizer:
             Conflict: REQUEST_ID_REUSED.
             Invalid: The eMSP needs a location to decide.
         """
-        decided: Authorization | _Open = await self._committer.run_batched(_decide, asked)
+        decided: Authorization | Undecided = await self._committer.run_batched(_decide, asked)
         if isinstance(decided, Authorization):
             return decided
-        learned = await self._ask(decided, seconds_left(), correlation_id)
+        return await self.relay(decided, seconds_left=seconds_left, correlation_id=correlation_id)
+
+    async def decide(self, asked: Sequence[Asked]) -> Sequence[Authorization | Undecided | HubError]:
+        """Answer what the hub can answer itself; each question for itself, all on disk when this returns.
+
+        The rest is for `relay`.
+        """
+        return await self._committer.run_many(_decide, asked)
+
+    async def relay(
+        self, undecided: Undecided, *, seconds_left: SecondsLeft = _no_deadline, correlation_id: str = ""
+    ) -> Authorization:
+        """Ask the eMSP and record its answer; as `authorize`."""
+        learned = await self._ask(undecided, seconds_left(), correlation_id)
         return await self._committer.run_batched(_record, learned)
 
-    async def _ask(self, open_: _Open, left: float | None, correlation_id: str) -> _Learned:
+    async def _ask(self, open_: Undecided, left: float | None, correlation_id: str) -> _Learned:
         case = open_.case
         question = case.asked.question
         assert case.emsp is not None, "only a known eMSP is asked"
@@ -154,7 +167,7 @@ class Authorizer:
         return _Learned(open_, Verdict(answer.allowed, Source.PARTNER, reason), answer)
 
 
-def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> Sequence[Authorization | _Open | HubError]:
+def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> Sequence[Authorization | Undecided | HubError]:
     """Answer and record what can be answered from what the hub holds; return the rest open."""
     tokens = uow.tokens.find_by_uid({fold(each.question.token_uid) for each in asked})
     earlier = _Earlier(uow, asked, tokens)
@@ -165,11 +178,11 @@ def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> Sequence[Authorization |
     ]
 
 
-def _answer(uow: UnitOfWork, case: _Case) -> Authorization | _Open:
+def _answer(uow: UnitOfWork, case: _Case) -> Authorization | Undecided:
     reference = uow.new_id()
     decided = decide(case.token, case.permission, emsp_named=case.emsp is not None)
     if isinstance(decided, Ask):
-        return _Open(case, reference, decided.otherwise)
+        return Undecided(case, reference, decided.otherwise)
     return _write(uow, case, reference, decided, None)
 
 
@@ -181,7 +194,7 @@ def _record(uow: UnitOfWork, learned: Sequence[_Learned]) -> Sequence[Authorizat
         asked = each.open.case.asked
         known = earlier.answer(asked)
         if known is not None:
-            assert not isinstance(known, _Open), "what is recorded is answered"
+            assert not isinstance(known, Undecided), "what is recorded is answered"
             answers.append(known)
             continue
         case, verdict, answer = _as_of_now(uow, each)
@@ -310,7 +323,7 @@ class _Earlier:
         self._uow = uow
         self._tokens = tokens
         self._stored: dict[tuple[str, str], tuple[bytes, bytes]] = {}
-        self._fresh: dict[tuple[str, str], tuple[bytes, Authorization | _Open]] = {}
+        self._fresh: dict[tuple[str, str], tuple[bytes, Authorization | Undecided]] = {}
         by_platform: dict[str, list[str]] = {}
         for each in asked:
             if each.request_id:
@@ -319,7 +332,7 @@ class _Earlier:
             found = uow.idempotency.find(platform, ids)
             self._stored.update({(platform, request_id): kept for request_id, kept in found.items()})
 
-    def answer(self, asked: Asked) -> Authorization | _Open | HubError | None:
+    def answer(self, asked: Asked) -> Authorization | Undecided | HubError | None:
         """Return the first answer to this request id; None when this is the first time."""
         if not asked.request_id:
             return None
@@ -338,7 +351,7 @@ class _Earlier:
         documents = (token.document for token in published if token.key.emsp == found.emsp)
         return replace(found, token_document=next(documents, b""))
 
-    def keep(self, asked: Asked, answer: Authorization | _Open) -> Authorization | _Open:
+    def keep(self, asked: Asked, answer: Authorization | Undecided) -> Authorization | Undecided:
         """Note an answer given in this group."""
         if asked.request_id:
             self._fresh[asked.platform, asked.request_id] = asked.request_hash, answer

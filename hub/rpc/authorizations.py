@@ -1,6 +1,5 @@
 """AuthorizationService."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -14,17 +13,15 @@ from hub.app.ports.spine import Reads
 from hub.domain.authorizations import Authorization, Place, Question
 from hub.domain.errors import HubError, NotFound
 from hub.domain.ids import PartyId
+from hub.rpc.authorization_stream import AuthorizationStream
 from hub.rpc.calls import Call
 from hub.rpc.paging import read_page
-from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
 from hub.rpc.wire import Reader, time_to_pb
 
 _UID_MAX = 36
 _TYPE_DEFAULT = "RFID"
 _EVSES_MAX = 100
-#: Questions of one stream that are open at a time; the stream is read on when one is answered.
-_OPEN_MAX = 512
 
 
 class AuthorizationServicer:
@@ -46,50 +43,9 @@ class AuthorizationServicer:
         self, requests: AsyncIterator[pb.StreamAuthorizeRequest], call: Call
     ) -> AsyncIterator[pb.StreamAuthorizeResponse]:
         """Answer many questions, each when it is ready."""
-        ready: asyncio.Queue[pb.StreamAuthorizeResponse | BaseException | None] = asyncio.Queue()
-        places = asyncio.Semaphore(_OPEN_MAX)
-        tasks: set[asyncio.Task[None]] = set()
-
-        async def answer(message: pb.StreamAuthorizeRequest) -> None:
-            try:
-                ready.put_nowait(await self._answer(message, call))
-            except Exception as error:  # noqa: BLE001 - an error of ours ends the stream with its incident id
-                ready.put_nowait(error)
-            finally:
-                places.release()
-
-        async def read() -> None:
-            try:
-                async for message in requests:
-                    await places.acquire()
-                    task = asyncio.create_task(answer(message))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                await asyncio.gather(*tasks)
-                ready.put_nowait(None)
-            except Exception as error:  # noqa: BLE001 - raised below, where the stream ends
-                ready.put_nowait(error)
-
-        reader = asyncio.create_task(read())
-        try:
-            while (item := await ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            for task in (reader, *tasks):
-                task.cancel()
-
-    async def _answer(self, message: pb.StreamAuthorizeRequest, call: Call) -> pb.StreamAuthorizeResponse:
-        try:
-            require_party(call.caller, message.request.cpo.country_code, message.request.cpo.party_id, CPO)
-            asked = asked_from_pb(message.request, call, "request")
-            answer = await self._authorizer.authorize(
-                asked, seconds_left=call.seconds_left, correlation_id=call.correlation_id
-            )
-        except HubError as error:
-            return pb.StreamAuthorizeResponse(tag=message.tag, error=to_item_error(error))
-        return pb.StreamAuthorizeResponse(tag=message.tag, authorization=authorization_to_pb(answer))
+        stream = AuthorizationStream(authorizer=self._authorizer, read=asked_from_pb, call=call)
+        async for answers in stream.answers(requests):
+            yield pb.StreamAuthorizeResponse(answers=[_tagged(tag, answer) for tag, answer in answers])
 
     async def GetAuthorization(self, request: pb.GetAuthorizationRequest, call: Call) -> pb.Authorization:
         """Return an answer of the past."""
@@ -125,6 +81,12 @@ class AuthorizationServicer:
             authorizations=[authorization_to_pb(each) for each in shown],
             next_page_token=page.next_token(shown[-1].reference) if len(found) > page.size else "",
         )
+
+
+def _tagged(tag: int, answer: Authorization | HubError) -> pb.TaggedAnswer:
+    if isinstance(answer, HubError):
+        return pb.TaggedAnswer(tag=tag, error=to_item_error(answer))
+    return pb.TaggedAnswer(tag=tag, authorization=authorization_to_pb(answer))
 
 
 def asked_from_pb(request: pb.AuthorizeRequest, call: Call, path: str = "") -> Asked:

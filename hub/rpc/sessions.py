@@ -64,9 +64,7 @@ class SessionServicer:
         reader.done()
         cpo, session_id = page.key(int, str) or (0, "")
         parties = frozenset(call.caller.parties)
-        found = await self._reads.run(
-            lambda uow: uow.sessions.list(parties, state, (cpo, session_id), page.size + 1)
-        )
+        found = await self._reads.run(lambda uow: uow.sessions.list(parties, state, (cpo, session_id), page.size + 1))
         shown = found[: page.size]
         return session_pb2.ListSessionsResponse(
             sessions=[session_object_pb2.Session.FromString(session.document) for _, session in shown],

@@ -62,6 +62,10 @@ def question(uid: str, **changes: Any) -> pb.AuthorizeRequest:
     return pb.AuthorizeRequest(cpo=key(CPO), token_uid=uid, location=location, **changes)
 
 
+def one(tag: int, uid: str) -> pb.StreamAuthorizeRequest:
+    return pb.StreamAuthorizeRequest(questions=[pb.TaggedQuestion(tag=tag, request=question(uid))])
+
+
 async def refused(call: Any) -> Any:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
@@ -248,12 +252,16 @@ async def test_a_stream_answers_each_question_for_itself_and_by_its_tag(
 ) -> None:
     uids = ["ALWAYS", "NEVER", "T404", ""] * 50
 
-    async def questions() -> AsyncIterator[pb.StreamAuthorizeRequest]:
-        for tag, uid in enumerate(uids):
-            yield pb.StreamAuthorizeRequest(tag=tag, request=question(uid))
-        yield pb.StreamAuthorizeRequest(tag=-1, request=pb.AuthorizeRequest(cpo=key(EMSP), token_uid="T1"))
+    tagged = [pb.TaggedQuestion(tag=tag, request=question(uid)) for tag, uid in enumerate(uids)]
+    tagged.append(pb.TaggedQuestion(tag=-1, request=pb.AuthorizeRequest(cpo=key(EMSP), token_uid="T1")))
 
-    answers = {answer.tag: answer async for answer in stub(cpo).StreamAuthorize(questions())}
+    async def questions() -> AsyncIterator[pb.StreamAuthorizeRequest]:
+        for start in range(0, len(tagged), 30):
+            yield pb.StreamAuthorizeRequest(questions=tagged[start : start + 30])
+
+    answers = {
+        answer.tag: answer async for response in stub(cpo).StreamAuthorize(questions()) for answer in response.answers
+    }
     assert len(answers) == len(uids) + 1
     for tag, uid in enumerate(uids):
         if uid:
@@ -272,11 +280,52 @@ async def test_a_slow_emsp_does_not_hold_up_the_other_answers_of_a_stream(cpo: P
 
     async with held_link(emsp, slow):
         stream = stub(cpo).StreamAuthorize()
-        await stream.write(pb.StreamAuthorizeRequest(tag=1, request=question("NEVER")))
-        await stream.write(pb.StreamAuthorizeRequest(tag=2, request=question("ALWAYS")))
-        assert [(await stream.read()).tag for _ in range(2)] == [2, 1]
+        await stream.write(one(1, "NEVER"))
+        await stream.write(one(2, "ALWAYS"))
+        assert [(await stream.read()).answers[0].tag for _ in range(2)] == [2, 1]
         await stream.done_writing()
         assert await stream.read() is grpc.aio.EOF
+
+
+@pytest.mark.parametrize("count", [0, 257])
+async def test_a_message_of_a_stream_holds_a_bounded_number_of_questions(
+    cpo: Partner, emsp: Partner, count: int
+) -> None:
+    stream = stub(cpo).StreamAuthorize()
+    await stream.write(pb.StreamAuthorizeRequest(questions=[pb.TaggedQuestion(request=question("ALWAYS"))] * count))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stream.read()
+    assert (refusal(caught.value).code, refusal(caught.value).fields) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        ["questions"],
+    )
+
+
+async def test_a_fault_of_the_hubs_ends_the_stream_and_not_in_silence(
+    hub: Hub, cpo: Partner, linked: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hub.routing.partners, "authorize", breaks)
+    stream = stub(cpo).StreamAuthorize()
+    await stream.write(one(1, "ALWAYS"))
+    assert (await stream.read()).answers[0].tag == 1
+    await stream.write(one(2, "NEVER"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stream.read()
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+
+
+async def test_a_stream_that_its_caller_breaks_leaves_nothing_running(hub: Hub, cpo: Partner, emsp: Partner) -> None:
+    async with held_link(emsp, say_nothing):
+        stream = stub(cpo).StreamAuthorize()
+        for tag in range(10):
+            await stream.write(one(tag, "NEVER"))
+        (link,) = hub.routing.links._all
+        await eventually(lambda: link.in_flight == 10)
+        stream.cancel()
+        await eventually(lambda: link.in_flight == 0)
 
 
 async def test_a_list_is_read_page_by_page(cpo: Partner, emsp: Partner) -> None:

@@ -28,7 +28,7 @@ from roamhub.v1 import common_pb2 as roamhub_dot_v1_dot_common__pb2
 from roamhub.v1 import token_object_pb2 as roamhub_dot_v1_dot_token__object__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eroamhub/v1/authorization.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17roamhub/v1/common.proto\x1a\x1droamhub/v1/token_object.proto\"\xea\x01\n\x10\x41uthorizeRequest\x12\'\n\x03\x63po\x18\x01 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12\x17\n\ttoken_uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ntoken_type\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12(\n\x04\x65msp\x18\x04 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12\x36\n\x08location\x18\x05 \x01(\x0b\x32\x1e.roamhub.v1.LocationReferencesB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\"\xbe\x04\n\rAuthorization\x12\x1f\n\x17\x61uthorization_reference\x18\x01 \x01(\t\x12(\n\x07\x61llowed\x18\x02 \x01(\x0e\x32\x17.roamhub.v1.AllowedType\x12\x30\n\x06source\x18\x03 \x01(\x0e\x32 .roamhub.v1.Authorization.Source\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tagreement\x18\x05 \x01(\t\x12\x0e\n\x06\x63lause\x18\x06 \x01(\t\x12!\n\x03\x63po\x18\x07 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12\"\n\x04\x65msp\x18\x08 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12 \n\x05token\x18\t \x01(\x0b\x32\x11.roamhub.v1.Token\x12\x30\n\x08location\x18\n \x01(\x0b\x32\x1e.roamhub.v1.LocationReferences\x12%\n\x04info\x18\x0b \x01(\x0b\x32\x17.roamhub.v1.DisplayText\x12\x16\n\x0e\x65msp_reference\x18\x0c \x01(\t\x12\x31\n\rrecorded_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_STORE\x10\x01\x12\x12\n\x0eSOURCE_PARTNER\x10\x02\x12\x14\n\x10SOURCE_AGREEMENT\x10\x03\x12\x12\n\x0eSOURCE_COMMAND\x10\x04\"`\n\x16StreamAuthorizeRequest\x12\x11\n\x03tag\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x33\n\x07request\x18\x02 \x01(\x0b\x32\x1c.roamhub.v1.AuthorizeRequestB\x04\xe2\x41\x01\x02\"\x8c\x01\n\x17StreamAuthorizeResponse\x12\x0b\n\x03tag\x18\x01 \x01(\x03\x12\x32\n\rauthorization\x18\x02 \x01(\x0b\x32\x19.roamhub.v1.AuthorizationH\x00\x12&\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x15.roamhub.v1.ItemErrorH\x00\x42\x08\n\x06result\"@\n\x17GetAuthorizationRequest\x12%\n\x17\x61uthorization_reference\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xe3\x01\n\x19ListAuthorizationsRequest\x12)\n\x05party\x18\x01 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"h\n\x1aListAuthorizationsResponse\x12\x31\n\x0e\x61uthorizations\x18\x01 \x03(\x0b\x32\x19.roamhub.v1.Authorization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf5\x02\n\x14\x41uthorizationService\x12\x44\n\tAuthorize\x12\x1c.roamhub.v1.AuthorizeRequest\x1a\x19.roamhub.v1.Authorization\x12^\n\x0fStreamAuthorize\x12\".roamhub.v1.StreamAuthorizeRequest\x1a#.roamhub.v1.StreamAuthorizeResponse(\x01\x30\x01\x12R\n\x10GetAuthorization\x12#.roamhub.v1.GetAuthorizationRequest\x1a\x19.roamhub.v1.Authorization\x12\x63\n\x12ListAuthorizations\x12%.roamhub.v1.ListAuthorizationsRequest\x1a&.roamhub.v1.ListAuthorizationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eroamhub/v1/authorization.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17roamhub/v1/common.proto\x1a\x1droamhub/v1/token_object.proto\"\xea\x01\n\x10\x41uthorizeRequest\x12\'\n\x03\x63po\x18\x01 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12\x17\n\ttoken_uid\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ntoken_type\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12(\n\x04\x65msp\x18\x04 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12\x36\n\x08location\x18\x05 \x01(\x0b\x32\x1e.roamhub.v1.LocationReferencesB\x04\xe2\x41\x01\x01\x12\x18\n\nrequest_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\"\xbe\x04\n\rAuthorization\x12\x1f\n\x17\x61uthorization_reference\x18\x01 \x01(\t\x12(\n\x07\x61llowed\x18\x02 \x01(\x0e\x32\x17.roamhub.v1.AllowedType\x12\x30\n\x06source\x18\x03 \x01(\x0e\x32 .roamhub.v1.Authorization.Source\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x11\n\tagreement\x18\x05 \x01(\t\x12\x0e\n\x06\x63lause\x18\x06 \x01(\t\x12!\n\x03\x63po\x18\x07 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12\"\n\x04\x65msp\x18\x08 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12 \n\x05token\x18\t \x01(\x0b\x32\x11.roamhub.v1.Token\x12\x30\n\x08location\x18\n \x01(\x0b\x32\x1e.roamhub.v1.LocationReferences\x12%\n\x04info\x18\x0b \x01(\x0b\x32\x17.roamhub.v1.DisplayText\x12\x16\n\x0e\x65msp_reference\x18\x0c \x01(\t\x12\x31\n\rrecorded_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_STORE\x10\x01\x12\x12\n\x0eSOURCE_PARTNER\x10\x02\x12\x14\n\x10SOURCE_AGREEMENT\x10\x03\x12\x12\n\x0eSOURCE_COMMAND\x10\x04\"M\n\x16StreamAuthorizeRequest\x12\x33\n\tquestions\x18\x01 \x03(\x0b\x32\x1a.roamhub.v1.TaggedQuestionB\x04\xe2\x41\x01\x02\"X\n\x0eTaggedQuestion\x12\x11\n\x03tag\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x33\n\x07request\x18\x02 \x01(\x0b\x32\x1c.roamhub.v1.AuthorizeRequestB\x04\xe2\x41\x01\x02\"D\n\x17StreamAuthorizeResponse\x12)\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x18.roamhub.v1.TaggedAnswer\"\x81\x01\n\x0cTaggedAnswer\x12\x0b\n\x03tag\x18\x01 \x01(\x03\x12\x32\n\rauthorization\x18\x02 \x01(\x0b\x32\x19.roamhub.v1.AuthorizationH\x00\x12&\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x15.roamhub.v1.ItemErrorH\x00\x42\x08\n\x06result\"@\n\x17GetAuthorizationRequest\x12%\n\x17\x61uthorization_reference\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xe3\x01\n\x19ListAuthorizationsRequest\x12)\n\x05party\x18\x01 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x32\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"h\n\x1aListAuthorizationsResponse\x12\x31\n\x0e\x61uthorizations\x18\x01 \x03(\x0b\x32\x19.roamhub.v1.Authorization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf5\x02\n\x14\x41uthorizationService\x12\x44\n\tAuthorize\x12\x1c.roamhub.v1.AuthorizeRequest\x1a\x19.roamhub.v1.Authorization\x12^\n\x0fStreamAuthorize\x12\".roamhub.v1.StreamAuthorizeRequest\x1a#.roamhub.v1.StreamAuthorizeResponse(\x01\x30\x01\x12R\n\x10GetAuthorization\x12#.roamhub.v1.GetAuthorizationRequest\x1a\x19.roamhub.v1.Authorization\x12\x63\n\x12ListAuthorizations\x12%.roamhub.v1.ListAuthorizationsRequest\x1a&.roamhub.v1.ListAuthorizationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORIZEREQUEST'].fields_by_name['location']._serialized_options = b'\342A\001\001'
   _globals['_AUTHORIZEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_AUTHORIZEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
-  _globals['_STREAMAUTHORIZEREQUEST'].fields_by_name['tag']._loaded_options = None
-  _globals['_STREAMAUTHORIZEREQUEST'].fields_by_name['tag']._serialized_options = b'\342A\001\001'
-  _globals['_STREAMAUTHORIZEREQUEST'].fields_by_name['request']._loaded_options = None
-  _globals['_STREAMAUTHORIZEREQUEST'].fields_by_name['request']._serialized_options = b'\342A\001\002'
+  _globals['_STREAMAUTHORIZEREQUEST'].fields_by_name['questions']._loaded_options = None
+  _globals['_STREAMAUTHORIZEREQUEST'].fields_by_name['questions']._serialized_options = b'\342A\001\002'
+  _globals['_TAGGEDQUESTION'].fields_by_name['tag']._loaded_options = None
+  _globals['_TAGGEDQUESTION'].fields_by_name['tag']._serialized_options = b'\342A\001\001'
+  _globals['_TAGGEDQUESTION'].fields_by_name['request']._loaded_options = None
+  _globals['_TAGGEDQUESTION'].fields_by_name['request']._serialized_options = b'\342A\001\002'
   _globals['_GETAUTHORIZATIONREQUEST'].fields_by_name['authorization_reference']._loaded_options = None
   _globals['_GETAUTHORIZATIONREQUEST'].fields_by_name['authorization_reference']._serialized_options = b'\342A\001\002'
   _globals['_LISTAUTHORIZATIONSREQUEST'].fields_by_name['party']._loaded_options = None
@@ -70,15 +72,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORIZATION_SOURCE']._serialized_start=868
   _globals['_AUTHORIZATION_SOURCE']._serialized_end=980
   _globals['_STREAMAUTHORIZEREQUEST']._serialized_start=982
-  _globals['_STREAMAUTHORIZEREQUEST']._serialized_end=1078
-  _globals['_STREAMAUTHORIZERESPONSE']._serialized_start=1081
-  _globals['_STREAMAUTHORIZERESPONSE']._serialized_end=1221
-  _globals['_GETAUTHORIZATIONREQUEST']._serialized_start=1223
-  _globals['_GETAUTHORIZATIONREQUEST']._serialized_end=1287
-  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_start=1290
-  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_end=1517
-  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_start=1519
-  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_end=1623
-  _globals['_AUTHORIZATIONSERVICE']._serialized_start=1626
-  _globals['_AUTHORIZATIONSERVICE']._serialized_end=1999
+  _globals['_STREAMAUTHORIZEREQUEST']._serialized_end=1059
+  _globals['_TAGGEDQUESTION']._serialized_start=1061
+  _globals['_TAGGEDQUESTION']._serialized_end=1149
+  _globals['_STREAMAUTHORIZERESPONSE']._serialized_start=1151
+  _globals['_STREAMAUTHORIZERESPONSE']._serialized_end=1219
+  _globals['_TAGGEDANSWER']._serialized_start=1222
+  _globals['_TAGGEDANSWER']._serialized_end=1351
+  _globals['_GETAUTHORIZATIONREQUEST']._serialized_start=1353
+  _globals['_GETAUTHORIZATIONREQUEST']._serialized_end=1417
+  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_start=1420
+  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_end=1647
+  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_start=1649
+  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_end=1753
+  _globals['_AUTHORIZATIONSERVICE']._serialized_start=1756
+  _globals['_AUTHORIZATIONSERVICE']._serialized_end=2129
 # @@protoc_insertion_point(module_scope)

@@ -194,6 +194,30 @@ Global___Authorization: _TypeAlias = Authorization  # noqa: Y015
 
 @_typing.final
 class StreamAuthorizeRequest(_message.Message):
+    """Questions on a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaggedQuestion]:
+        """What the CPO has to ask now, 1 to 256 questions."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___TaggedQuestion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamAuthorizeRequest: _TypeAlias = StreamAuthorizeRequest  # noqa: Y015
+
+@_typing.final
+class TaggedQuestion(_message.Message):
     """A question on a stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -218,10 +242,34 @@ class StreamAuthorizeRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StreamAuthorizeRequest: _TypeAlias = StreamAuthorizeRequest  # noqa: Y015
+Global___TaggedQuestion: _TypeAlias = TaggedQuestion  # noqa: Y015
 
 @_typing.final
 class StreamAuthorizeResponse(_message.Message):
+    """Answers on a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaggedAnswer]:
+        """What is ready now, at least one answer."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___TaggedAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamAuthorizeResponse: _TypeAlias = StreamAuthorizeResponse  # noqa: Y015
+
+@_typing.final
+class TaggedAnswer(_message.Message):
     """An answer on a stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -254,7 +302,7 @@ class StreamAuthorizeResponse(_message.Message):
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
-Global___StreamAuthorizeResponse: _TypeAlias = StreamAuthorizeResponse  # noqa: Y015
+Global___TaggedAnswer: _TypeAlias = TaggedAnswer  # noqa: Y015
 
 @_typing.final
 class GetAuthorizationRequest(_message.Message):

@@ -84,8 +84,9 @@ class AuthorizationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamAuthorize(self, request_iterator, context):
-        """Answers many questions over one stream, at about half the cost of a call each. Answers come in the order in which
-        they are ready; `tag` tells which question each belongs to.
+        """Answers many questions over one stream, at a fraction of the cost of a call each: what a CPO has at hand goes in one
+        message, what the hub has ready comes back in one, and no wait is added. Answers come in the order in which they are
+        ready; `tag` tells which question each belongs to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,8 +49,9 @@ class AuthorizationServiceStub:
     (`REQUEST_ID_REUSED`) for a `request_id` that was used for another question. After an error nothing is recorded.
     """
     StreamAuthorize: _grpc.StreamStreamMultiCallable[_authorization_pb2.StreamAuthorizeRequest, _authorization_pb2.StreamAuthorizeResponse]
-    """Answers many questions over one stream, at about half the cost of a call each. Answers come in the order in which
-    they are ready; `tag` tells which question each belongs to.
+    """Answers many questions over one stream, at a fraction of the cost of a call each: what a CPO has at hand goes in one
+    message, what the hub has ready comes back in one, and no wait is added. Answers come in the order in which they are
+    ready; `tag` tells which question each belongs to.
     """
     GetAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.GetAuthorizationRequest, _authorization_pb2.Authorization]
     """Returns an answer of the past to the CPO that asked or the eMSP that it concerns.
@@ -81,8 +82,9 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     (`REQUEST_ID_REUSED`) for a `request_id` that was used for another question. After an error nothing is recorded.
     """
     StreamAuthorize: _aio.StreamStreamMultiCallable[_authorization_pb2.StreamAuthorizeRequest, _authorization_pb2.StreamAuthorizeResponse]  # type: ignore[assignment]
-    """Answers many questions over one stream, at about half the cost of a call each. Answers come in the order in which
-    they are ready; `tag` tells which question each belongs to.
+    """Answers many questions over one stream, at a fraction of the cost of a call each: what a CPO has at hand goes in one
+    message, what the hub has ready comes back in one, and no wait is added. Answers come in the order in which they are
+    ready; `tag` tells which question each belongs to.
     """
     GetAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_pb2.GetAuthorizationRequest, _authorization_pb2.Authorization]  # type: ignore[assignment]
     """Returns an answer of the past to the CPO that asked or the eMSP that it concerns.
@@ -122,8 +124,9 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_authorization_pb2.StreamAuthorizeRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_authorization_pb2.StreamAuthorizeResponse], _abc.AsyncIterator[_authorization_pb2.StreamAuthorizeResponse]]:
-        """Answers many questions over one stream, at about half the cost of a call each. Answers come in the order in which
-        they are ready; `tag` tells which question each belongs to.
+        """Answers many questions over one stream, at a fraction of the cost of a call each: what a CPO has at hand goes in one
+        message, what the hub has ready comes back in one, and no wait is added. Answers come in the order in which they are
+        ready; `tag` tells which question each belongs to.
         """
 
     @_abc_1.abstractmethod
