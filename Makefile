@@ -5,9 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo test check format generate lock bench baseline clean
+.PHONY: help setup demo test test-postgresql check format generate lock bench baseline clean
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,9 @@ demo: $(STAMP) ## A month of roaming in demo-out/; LOCATIONS= TARIFFS= SESSIONS=
 
 test: $(STAMP) ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-postgresql: $(STAMP) ## Run the tests of a whole hub on PostgreSQL instead of SQLite
+	TESTS_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile tests/rpc
 
 check: $(STAMP) ## Format, lint, types, import contracts, contract lint and breaking, generated code
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hub.domain.parties import Role
 from hub.main import Hub, system_clock
 from hub.store.database import open_engine
 from hub.store.schema import upgrade
-from tests.support import Partner, Spine, add_partner, open_channel, open_spine
+from tests.support import Partner, Spine, add_partner, hub_database, open_channel, open_spine
 
 # How long an example takes says how busy the machine is, not whether the property holds.
 settings.register_profile("roamhub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,11 +64,10 @@ def postgresql() -> Iterator[Any]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Return the URL of a fresh, migrated database, once of each kind."""
-    if request.param == "sqlite":
-        path = tmp_path / "contract.db"
+@contextmanager
+def fresh_database(kind: str, path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Make a migrated database of one of the two kinds; the path is for SQLite."""
+    if kind == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
@@ -78,6 +78,13 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server.psql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a fresh, migrated database, once of each kind."""
+    with fresh_database(request.param, tmp_path / "contract.db", request) as url:
+        yield url
+
+
 @pytest.fixture
 def spine(database: str) -> Iterator[Spine]:
     """Return committer and reads over a fresh database, once of each kind."""
@@ -86,18 +93,22 @@ def spine(database: str) -> Iterator[Spine]:
 
 
 @pytest.fixture
-def config(tmp_path: Path, authority: Path, migrated_sqlite: Path) -> Config:
-    """Return the configuration of a hub of this test alone, on ports the system picks; override in a module to vary."""
+def config(tmp_path: Path, authority: Path, request: pytest.FixtureRequest) -> Iterator[Config]:
+    """Return the configuration of a hub of this test alone, on ports the system picks; override in a module to vary.
+
+    The hub works on SQLite, or on PostgreSQL where TESTS_DATABASE=postgresql (`make test-postgresql`).
+    """
     data_dir = tmp_path / "hub"
     shutil.copytree(authority, data_dir)
-    shutil.copy(migrated_sqlite, data_dir / "roamhub.db")
-    return Config(
-        data_dir=data_dir,
-        listen="127.0.0.1:0",
-        register_listen="127.0.0.1:0",
-        metrics_listen="",
-        drain_seconds=1,
-    )
+    with fresh_database(hub_database(), data_dir / "roamhub.db", request) as url:
+        yield Config(
+            data_dir=data_dir,
+            database_url=url,
+            listen="127.0.0.1:0",
+            register_listen="127.0.0.1:0",
+            metrics_listen="",
+            drain_seconds=1,
+        )
 
 
 @pytest.fixture

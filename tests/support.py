@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -58,6 +59,11 @@ class Spine:
     directory: DirectoryHolder
     clock: SteppedClock
     engine: Engine
+
+
+def hub_database() -> str:
+    """Return the kind of database that hubs in tests work on."""
+    return os.environ.get("TESTS_DATABASE", "sqlite")
 
 
 def make_ids(first: int = 1) -> Callable[[], str]:

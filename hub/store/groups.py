@@ -200,6 +200,7 @@ def _attempt(unit: SqlUnitOfWork, work: Callable[[], Any]) -> tuple[Any, BaseExc
 
 
 def _storage_failure(error: Exception) -> HubError:
-    if "full" in str(error).lower():
+    # SQLite says it in words, PostgreSQL by its code disk_full.
+    if "is full" in str(error) or getattr(error, "sqlstate", "") == "53100":
         return Unreachable("STORAGE_FULL", "the hub's storage is full; nothing was written")
     return Unreachable("STORAGE_FAILED", "the hub's storage failed; nothing was acknowledged")

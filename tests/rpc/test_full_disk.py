@@ -8,7 +8,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from hub.main import Hub
 from tests.conftest import PartnerFactory
-from tests.support import refusal
+from tests.support import hub_database, refusal
 
 
 class SmallDisk:
@@ -29,6 +29,7 @@ class SmallDisk:
         cursor.close()
 
 
+@pytest.mark.skipif(hub_database() != "sqlite", reason="only SQLite lets a test limit its size")
 async def test_what_was_acknowledged_before_the_disk_was_full_is_there_and_nothing_else(
     hub: Hub, partner: PartnerFactory
 ) -> None:
