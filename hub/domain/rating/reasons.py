@@ -1,6 +1,6 @@
 """Why a component priced a quantity, and why those before it did not; in words a helpdesk can read out."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from hub.domain.rating.breakdown import PassedOver
@@ -17,7 +17,7 @@ from hub.domain.rating.compile import (
     TIME,
     Candidate,
 )
-from hub.domain.rating.exact import written
+from hub.domain.rating.exact import spoken, written
 
 _TOLD = 3
 
@@ -84,17 +84,15 @@ def _refusal(calendar: Calendar, candidate: Candidate, moment: Moment) -> tuple[
     verdict = holds(candidate, moment)
     if verdict or (verdict is None and moment.missing_satisfies):
         return None
-    energy, seconds = moment.energy, int(moment.elapsed.total_seconds())
+    energy, lasted = moment.energy, _length(moment.elapsed)
     if candidate.min_kwh is not None and energy < candidate.min_kwh:
         return "min_kwh", f"it begins at {written(candidate.min_kwh)} kWh and {written(energy)} kWh had been charged"
     if candidate.max_kwh is not None and energy >= candidate.max_kwh:
         return "max_kwh", f"it ends at {written(candidate.max_kwh)} kWh and {written(energy)} kWh had been charged"
     if candidate.min_duration is not None and moment.elapsed < candidate.min_duration:
-        begins = int(candidate.min_duration.total_seconds())
-        return "min_duration", f"it begins after {begins} s and the session had lasted {seconds} s"
+        return "min_duration", f"it begins after {_length(candidate.min_duration)} and the session had lasted {lasted}"
     if candidate.max_duration is not None and moment.elapsed >= candidate.max_duration:
-        ends = int(candidate.max_duration.total_seconds())
-        return "max_duration", f"it ends after {ends} s and the session had lasted {seconds} s"
+        return "max_duration", f"it ends after {_length(candidate.max_duration)} and the session had lasted {lasted}"
     return _refused_measurement(candidate, moment)
 
 
@@ -121,6 +119,10 @@ def _refused_measurement(candidate: Candidate, moment: Moment) -> tuple[str, str
         return name, f"its {name} is {written(limit)} {unit} and what else was measured rules that out"
     kind = "least" if name.startswith("min") else "most"
     return name, f"its {name} is {written(limit)} {unit} and the {kind} measured was {written(measured)} {unit}"
+
+
+def _length(time: timedelta) -> str:
+    return spoken(Decimal(time // timedelta(seconds=1)))
 
 
 def _clock(minute: int) -> str:

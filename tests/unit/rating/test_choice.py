@@ -383,3 +383,75 @@ def test_the_table_of_days_stays_small() -> None:
     for day in range(1000):
         compiled.row_at(datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day))
     assert len(compiled._days) <= 64
+
+
+def _refusal(rated: RatedCdr) -> tuple[str, str]:
+    (refused,) = rated.lines[-1].passed_over
+    return refused.restriction, refused.text
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "restriction", "text"),
+    [
+        ({"start_time": time(12)}, "start_time", "it is for 12:00-24:00 and it was 10:30"),
+        ({"start_date": date(2025, 1, 1)}, "start_date", "it begins on 2025-01-01 and it was 2024-03-04"),
+        ({"end_date": date(2024, 1, 1)}, "end_date", "it ended before 2024-01-01 and it was 2024-03-04"),
+        ({"days": frozenset({Weekday.SUNDAY})}, "day_of_week", "it is not for a Monday"),
+        ({"min_kwh": Decimal("9.50")}, "min_kwh", "it begins at 9.5 kWh and 5 kWh had been charged"),
+        ({"max_kwh": Decimal(5)}, "max_kwh", "it ends at 5 kWh and 5 kWh had been charged"),
+        ({"min_duration": 3600}, "min_duration", "it begins after 1 h and the session had lasted 30 min"),
+        ({"max_duration": 90}, "max_duration", "it ends after 1 min 30 s and the session had lasted 30 min"),
+        ({"min_power": Decimal(20)}, "min_power", "its min_power is 20 kW and the least measured was 10 kW"),
+        ({"max_power": Decimal(11)}, "max_power", "its max_power is 11 kW and the most measured was 11 kW"),
+        (
+            {"min_current": Decimal(20)},
+            "min_current",
+            "its min_current is 20 A and what else was measured rules that out",
+        ),
+    ],
+)
+def test_a_line_says_why_an_earlier_element_was_passed_over(
+    restrictions: dict[str, Any], restriction: str, text: str
+) -> None:
+    chosen = tariff(element(price("ENERGY", "1"), **restrictions), element(price("ENERGY", "9")))
+    charged = session(period(ENERGY=5), period(30, ENERGY=1, MIN_POWER=10, MAX_POWER=11, MAX_CURRENT=16), minutes=60)
+    rated = rate(charged, [chosen])
+    assert _refusal(rated) == (restriction, text)
+    assert rated.lines[-1].why == f"element 2 is the first that applies to energy: element 1 does not, {text}"
+
+
+def test_a_line_says_which_measurement_could_not_be_checked() -> None:
+    chosen = tariff(element(price("ENERGY", "1"), max_power=Decimal(5)), element(price("ENERGY", "9")))
+    strict = replace(ROAMHUB_2026, missing_measurement=MissingMeasurement.FAILS)
+    assert _refusal(rate(session(period(ENERGY=5)), [chosen], strict)) == (
+        "max_power",
+        "its max_power could not be checked",
+    )
+
+
+def test_equal_times_that_mean_never_are_told() -> None:
+    chosen = tariff(element(price("ENERGY", "1"), start_time=time(8), end_time=time(8)), element(price("ENERGY", "9")))
+    never = replace(ROAMHUB_2026, equal_times=EqualTimes.NEVER)
+    assert _refusal(rate(session(period(ENERGY=5)), [chosen], never)) == (
+        "start_time",
+        "its start and end times are the same",
+    )
+
+
+def test_of_many_elements_passed_over_the_last_few_are_told() -> None:
+    early = [element(price("ENERGY", "1"), min_kwh=Decimal(n)) for n in range(9, 4, -1)]
+    line = rate(session(period(ENERGY=5)), [tariff(*early, element(price("ENERGY", "9")))]).lines[0]
+    assert len(line.passed_over) == 5
+    assert line.why.startswith("element 6 is the first that applies to energy: 2 others do not; element 3 does not, it")
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "why"),
+    [
+        ({}, "element 1 is the first with a price for energy, and applies now"),
+        ({"max_kwh": Decimal(9)}, "element 1 is the first with a price for energy, and its restrictions hold"),
+    ],
+)
+def test_a_line_says_why_its_own_element_applies(restrictions: dict[str, Any], why: str) -> None:
+    rated = rate(session(period(ENERGY=5, TIME=1)), [tariff(element(price("ENERGY", "1"), **restrictions))])
+    assert [line.why for line in rated.lines] == [why, "the tariff has no price for charging time"]

@@ -125,6 +125,70 @@ def test_the_text_says_what_step_size_did(rate: Rate) -> None:
     assert "40 min is billed as 45 min: parking time comes in steps of 15 min" in rate(CDR).stdout
 
 
+def test_the_text_says_what_a_helpdesk_reads_out(rate: Rate) -> None:
+    text = rate(CDR).stdout
+    for told in (
+        "CDR c1, priced in EUR",
+        "Monday 04 March 2024 11:00 to 12:40 (Europe/Berlin time), 1 h 40 min",
+        "20 kWh charged, 40 min parked without charging",
+        "tariff 18; rules roamhub-2026 for OCPI 2.2.1",
+        "EUR before tax",
+        "20 kWh at 0.25 per kWh",
+        "Parking, rounded up by",
+        "5 min at 2.00 per hour",
+        "The CDR claims 7.00 EUR before tax and 7.90 EUR with tax. That agrees (within 0.01 EUR).",
+        "  - Element 1 is the first with a price for energy, and applies now.",
+    ):
+        assert told in text
+    assert "Please note" not in text
+
+
+def test_the_text_names_limits_reservations_and_unknown_taxes(rate: Rate) -> None:
+    elements = [
+        {
+            "price_components": [
+                {"type": "FLAT", "price": 1, "step_size": 1},
+                {"type": "TIME", "price": 2, "step_size": 1},
+            ],
+            "restrictions": {"reservation": "RESERVATION"},
+        },
+        {"price_components": [{"type": "ENERGY", "price": 1, "step_size": 1}]},
+    ]
+    changed = CDR | {
+        "start_date_time": "2024-03-03T23:00:00Z",
+        "tariffs": [TARIFF | {"elements": elements, "max_price": 2}],
+        "charging_periods": [
+            {"start_date_time": "2024-03-03T23:00:00Z", "dimensions": [{"type": "RESERVATION_TIME", "volume": 11}]},
+            {"start_date_time": "2024-03-04T10:00:00Z", "dimensions": [{"type": "ENERGY", "volume": 20}]},
+        ],
+        "total_cost": 5,
+    }
+    result = rate(changed)
+    assert result.exit_code == 1
+    for told in (
+        "Reservation fee",
+        "Reservation  ",
+        "11 h at 2.00 per hour",
+        "Price limit",
+        "unknown",
+        "total before tax: 3.00 EUR more than the tariff says",
+        "[max_price_applied]",
+        "[volume_differs]",
+        "Monday 04 March 2024 00:00 to 12:40",
+    ):
+        assert told in result.stdout
+    later = rate(changed | {"start_date_time": "2024-03-03T22:00:00Z", "credit": True, "total_cost": -2})
+    assert later.exit_code == 0
+    assert "Sunday 03 March 2024 23:00 to Monday 04 March 2024 12:40" in later.stdout
+    assert "The CDR credits -2.00 EUR before tax. That agrees" in later.stdout
+
+
+def test_a_document_beyond_all_measure_is_refused(rate: Rate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.cli.documents.LARGEST_DOCUMENT_BYTES", 100)
+    assert rate(CDR).exit_code == 2
+    assert "is larger than" in rate(CDR).stderr
+
+
 def test_the_tariff_may_stand_beside_the_cdr(rate: Rate, tmp_path: Path) -> None:
     beside = tmp_path / "tariff.json"
     beside.write_text(json.dumps([TARIFF]))
