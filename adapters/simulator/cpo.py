@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,10 +28,17 @@ from roamhub.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from roamhub.v1.cdr_object_pb2 import Cdr
 from roamhub.v1.cdr_pb2 import CdrState, SubmitCdrRequest
 from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+from roamhub.v1.command_pb2 import (
+    COMMAND_RESPONSE_TYPE_ACCEPTED,
+    COMMAND_RESULT_TYPE_ACCEPTED,
+    ReportCommandResultRequest,
+)
+from roamhub.v1.command_pb2_grpc import CommandServiceStub
 from roamhub.v1.common_pb2 import ObjectKey, PartyKey
 from roamhub.v1.journal_pb2 import JOURNAL_STREAM_REGISTRY
 from roamhub.v1.location_object_pb2 import EVSE_STATUS_AVAILABLE, EVSE_STATUS_CHARGING, Location
 from roamhub.v1.location_pb2 import EvseState
+from roamhub.v1.partner_pb2 import CommandResponse, ExecuteCommandRequest
 from roamhub.v1.session_object_pb2 import (
     AUTH_METHOD_AUTH_REQUEST,
     AUTH_METHOD_WHITELIST,
@@ -41,7 +48,7 @@ from roamhub.v1.session_pb2 import AppendChargingPeriodsRequest, PutSessionReque
 from roamhub.v1.session_pb2_grpc import SessionServiceStub
 from roamhub.v1.token_object_pb2 import ALLOWED_TYPE_ALLOWED, AllowedType, LocationReferences, Token
 
-from adapters.partner import Partner, party
+from adapters.partner import Handler, Partner, party
 from adapters.partner.errors import Conflict, RoamhubError
 from adapters.simulator.drives import Drive, Papers, World, credit_of, make_drives
 from adapters.simulator.emsp import cards_of
@@ -59,6 +66,30 @@ class Outcome:
 
     answers: Counter[str] = field(default_factory=Counter)
     cdrs: list[Cdr] = field(default_factory=list)
+
+
+class Stations(Handler):
+    """Takes commands: every station does at once what it is told."""
+
+    def __init__(self, partner: Partner, key: PartyKey) -> None:
+        self._partner = partner
+        self._key = key
+        self._reports: set[asyncio.Task[object]] = set()
+
+    async def command(self, request: ExecuteCommandRequest) -> CommandResponse:
+        """Send a command on; the station's result follows."""
+        report = ReportCommandResultRequest(cpo=self._key, name=request.name, result=COMMAND_RESULT_TYPE_ACCEPTED)
+        call = self._partner.call(self._partner.stub(CommandServiceStub).ReportCommandResult, report)
+        task: asyncio.Task[object] = asyncio.create_task(_later(call))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+        return CommandResponse(result=COMMAND_RESPONSE_TYPE_ACCEPTED)
+
+
+async def _later(call: Awaitable[object]) -> object:
+    """Answer the command first."""
+    await asyncio.sleep(0.05)
+    return await call
 
 
 class Cpo:
@@ -261,7 +292,11 @@ async def run(arguments: argparse.Namespace) -> None:
     tokens = [card.token for emsp in emsps for card in cards_of(emsp, arguments.cards, arguments.seed)]
     world = make_world(arguments, key, tokens)
     offline = int(len(world.drives) * (1 - _OFFLINE_SHARE))
-    async with await Partner.join(arguments.folder, arguments.invitation) as partner:
+    async with (
+        await Partner.join(arguments.folder, arguments.invitation) as partner,
+        partner.link(Stations(partner, key), key) as link,
+    ):
+        await link.connected.wait()
         cpo = Cpo(partner, key, emsps, world)
         tell("ready", drives=len(world.drives))
         async for order in orders():

@@ -2,12 +2,13 @@
 
     python -m adapters.simulator.emsp --folder DIR --invitation FILE --party DE-GRN --seed 1 [--serve HOST:PORT]
 
-With --serve the hub dials it; without, it holds a link. Orders: `ready`, `settle`; it ends with its input.
+With --serve the hub dials it; without, it holds a link. Orders: `start_from_phone`, `settle`; it ends with its input.
 """
 
 import argparse
 import asyncio
 import random
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from google.type.latlng_pb2 import LatLng
 from roamhub.v1.agreement_pb2 import AcceptAgreementRequest, Agreement, ListAgreementsRequest
 from roamhub.v1.agreement_pb2_grpc import AgreementServiceStub
 from roamhub.v1.cdr_pb2 import CDR_STATE_ACCEPTED
@@ -26,8 +28,19 @@ from roamhub.v1.clearing_pb2 import (
     Statement,
 )
 from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub
+from roamhub.v1.command_pb2 import (
+    Command,
+    CommandResultType,
+    GetCommandRequest,
+    StartSessionOrder,
+    StartSessionRequest,
+)
+from roamhub.v1.command_pb2_grpc import CommandServiceStub
 from roamhub.v1.common_pb2 import PartyKey
 from roamhub.v1.journal_pb2 import JOURNAL_STREAM_REGISTRY
+from roamhub.v1.location_object_pb2 import EVSE_STATUS_AVAILABLE
+from roamhub.v1.location_pb2 import SearchLocationsRequest
+from roamhub.v1.location_pb2_grpc import LocationServiceStub
 from roamhub.v1.partner_pb2 import PartnerServiceAuthorizeRequest
 from roamhub.v1.party_pb2 import Party, UpdatePartyRequest
 from roamhub.v1.party_pb2_grpc import PartyServiceStub
@@ -102,6 +115,30 @@ class Emsp:
                 self._owed[record.cdr.currency] = owed + Decimal(record.cdr.total_cost.before_taxes.value)
                 self._count += 1
 
+    async def start_from_phone(self) -> None:
+        """Find an EVSE that is free near Amsterdam, and start a charge there."""
+        search = SearchLocationsRequest(
+            center=LatLng(latitude=52.37, longitude=4.89), radius_m=50_000, available=True, page_size=1
+        )
+        found = await self._partner.call(self._partner.stub(LocationServiceStub).SearchLocations, search)
+        location = found.results[0].location
+        evse = next(each for each in location.evses if each.status == EVSE_STATUS_AVAILABLE)
+        order = StartSessionOrder(token=self._cards[0].token, location_id=location.id, evse_uid=evse.uid)
+        cpo = PartyKey(country_code=location.country_code, party_id=location.party_id)
+        request = StartSessionRequest(emsp=self._key, cpo=cpo, start_session=order, request_id=str(uuid.uuid4()))
+        stub = self._partner.stub(CommandServiceStub)
+        command = await self._partner.call(stub.StartSession, request)
+        while command.state == Command.STATE_ACCEPTED:
+            await asyncio.sleep(0.05)
+            command = await self._partner.call(stub.GetCommand, GetCommandRequest(name=command.name))
+        tell(
+            "started",
+            distance_m=found.results[0].distance_m,
+            evse=evse.evse_id or evse.uid,
+            state=Command.State.Name(command.state).removeprefix("STATE_"),
+            result=CommandResultType.Name(command.result).removeprefix("COMMAND_RESULT_TYPE_"),
+        )
+
     async def settle(self) -> None:
         """Accept each issued statement that says what was counted here, and no other."""
         stub = self._partner.stub(ClearingServiceStub)
@@ -141,6 +178,8 @@ async def run(arguments: argparse.Namespace) -> None:
             async for order in orders():
                 if order["do"] == "settle":
                     await emsp.settle()
+                elif order["do"] == "start_from_phone":
+                    await emsp.start_from_phone()
                 tell("done", order=order["do"], asked=dict(emsp.handler.asked))
             for follower in followers:
                 follower.cancel()

@@ -32,7 +32,7 @@ def demo(
     import asyncio
 
     from hub.cli.demo.director import Director, Plan
-    from hub.cli.failures import Failure
+    from hub.cli.failures import Exit, Failure
 
     if (tariffs or sessions) and not locations:
         raise Failure("--tariffs and --sessions go with --locations")
@@ -50,4 +50,7 @@ def demo(
         tariffs=tariffs and tariffs.resolve(),
         sessions=sessions and sessions.resolve(),
     )
-    asyncio.run(Director(plan).run())
+    try:
+        asyncio.run(Director(plan).run())
+    except asyncio.CancelledError:
+        raise Failure("the demo was told to stop", code=Exit.INTERRUPTED) from None

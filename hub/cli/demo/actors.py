@@ -92,5 +92,10 @@ async def roamhub(*arguments: str, config: Path) -> tuple[int, str, str]:
         stderr=asyncio.subprocess.PIPE,
         env=environment(config),
     )
-    out, error = await process.communicate()
+    try:
+        out, error = await process.communicate()
+    finally:
+        if process.returncode is None:  # cancelled
+            process.kill()
+            await process.wait()
     return process.returncode or 0, out.decode(), error.decode()

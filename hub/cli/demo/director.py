@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 import socket
 from collections import Counter
 from collections.abc import Mapping
@@ -50,6 +51,10 @@ class Director:
     async def run(self) -> None:
         """Play the whole story; raises Failure when something does not go as it should."""
         _make_folder(self._out)
+        task = asyncio.current_task()
+        assert task is not None
+        # Told to end, it ends what it started first.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
             await self._start_hub()
             await self._invite()
@@ -97,7 +102,6 @@ class Director:
             group.create_task(self._start_cpo())
             for party in _EMSPS:
                 group.create_task(self._start_emsp(party))
-        await self._roamhub("partner", "list")
 
     async def _start_emsp(self, party: str) -> None:
         platform, dialled = _EMSPS[party]
@@ -144,6 +148,12 @@ class Director:
         until = month + timedelta(days=28)
         self._tell.step(f"Drivers come, {month:%d %B} to {until:%d %B %Y}: may she charge? Sessions, then CDRs")
         self._tell_drives(_only(await self._actors["volt"].order("drive"), "drove"))
+        told = _only(await self._actors["groen"].order("start_from_phone"), "started")
+        self._tell.line(
+            f"a driver of NL-GRN starts a charge from her phone, {told['distance_m']} m away, at {told['evse']}:"
+            f" command {told['state']}, result {told['result']}"
+        )
+        await self._roamhub("partner", "list")
 
     async def _drive_offline(self) -> None:
         gone = next(party for party, (_, dialled) in _EMSPS.items() if not dialled)
