@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, exists, func, or_, select, update
 
 from hub.app.directory import Directory
 from hub.app.ports.locations import ConnectorFilter
 from hub.domain.geo import Box, stripe
 from hub.domain.ids import ObjectId, PartyId, fold
 from hub.domain.locations import (
+    Evse,
     EvseFacts,
     EvseKey,
     EvseState,
@@ -23,11 +24,12 @@ from hub.store.keys import by_party
 from hub.store.select_keys import SelectKeys
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
-from hub.store.tables.locations import ConnectorRow, EvseRow, LocationRow
+from hub.store.tables.locations import ConnectorRow, EvseRow, EvseStateRow, LocationRow
 from hub.store.types import from_micros, to_micros
 
 _LOCATION = LocationRow.__table__  # type: ignore[attr-defined]
 _EVSE = EvseRow.__table__  # type: ignore[attr-defined]
+_STATE = EvseStateRow.__table__  # type: ignore[attr-defined]
 _CONNECTOR = ConnectorRow.__table__  # type: ignore[attr-defined]
 
 _HELD = SelectIn(
@@ -46,18 +48,27 @@ _TIME_ZONES = SelectIn(
     select(_LOCATION.c.location, _LOCATION.c.time_zone).where(_LOCATION.c.party == bindparam("party_")),
     _LOCATION.c.location,
 )
+#: The join of an EVSE with its state.
+_OF_EVSE = and_(_STATE.c.party == _EVSE.c.party, _STATE.c.number == _EVSE.c.number)
 _STATES_OF = SelectIn(
-    select(_EVSE.c.location, _EVSE.c.evse, _EVSE.c.state, _EVSE.c.last_updated).where(
-        _EVSE.c.party == bindparam("party_")
-    ),
+    select(_EVSE.c.location, _EVSE.c.evse, _STATE.c.state, _STATE.c.last_updated)
+    .join(_STATE, _OF_EVSE)
+    .where(_EVSE.c.party == bindparam("party_")),
     _EVSE.c.location,
+)
+_NUMBERS_OF = SelectIn(
+    select(_EVSE.c.location, _EVSE.c.evse, _EVSE.c.number).where(_EVSE.c.party == bindparam("party_")),
+    _EVSE.c.location,
+)
+_LAST_NUMBER = Statement(
+    select(func.coalesce(func.max(_STATE.c.number), 0)).where(_STATE.c.party == bindparam("party_"))
 )
 _KEY = [_EVSE.c.party, _EVSE.c.location, _EVSE.c.evse]
 _STATES = SelectKeys(
     _KEY,
-    lambda keys: select(_EVSE.c.location, _EVSE.c.evse, _EVSE.c.state, _EVSE.c.last_updated).select_from(
-        keys.join(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
-    ),
+    lambda keys: select(
+        _EVSE.c.location, _EVSE.c.evse, _EVSE.c.number, _STATE.c.state, _STATE.c.last_updated
+    ).select_from(keys.join(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY))).join(_STATE, _OF_EVSE)),
 )
 _FACTS = SelectKeys(
     _KEY,
@@ -65,28 +76,28 @@ _FACTS = SelectKeys(
         *(keys.c[column.key] for column in _KEY),
         _LOCATION.c.time_zone,
         _EVSE.c.evse_id,
-        _EVSE.c.state,
+        _STATE.c.state,
         _CONNECTOR.c.connector,
         _CONNECTOR.c.power,
     ).select_from(
         keys.join(_LOCATION, and_(*(_LOCATION.c[column.key] == keys.c[column.key] for column in _KEY[:2])))
         .outerjoin(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
+        .outerjoin(_STATE, _OF_EVSE)
         .outerjoin(_CONNECTOR, and_(*(_CONNECTOR.c[column.key] == column for column in _KEY)))
     ),
 )
 _SET_STATE = Statement(
-    update(_EVSE)
-    .where(
-        _EVSE.c.party == bindparam("party_"),
-        _EVSE.c.location == bindparam("location_"),
-        _EVSE.c.evse == bindparam("evse_"),
-    )
+    update(_STATE)
+    .where(_STATE.c.party == bindparam("party_"), _STATE.c.number == bindparam("number_"))
     .values(state=bindparam("new_state"), last_updated=bindparam("new_time"))
 )
-_DELETES = [
-    Statement(delete(table).where(table.c.party == bindparam("party_"), table.c.location == bindparam("location_")))
-    for table in (_CONNECTOR, _EVSE, _LOCATION)
-]
+_DELETE_CONNECTORS = Statement(
+    delete(_CONNECTOR).where(_CONNECTOR.c.party == bindparam("party_"), _CONNECTOR.c.location == bindparam("location_"))
+)
+_DELETE_EVSE = Statement(delete(_EVSE).where(*(column == bindparam(f"{column.key}_") for column in _KEY)))
+_DELETE_STATE = Statement(
+    delete(_STATE).where(_STATE.c.party == bindparam("party_"), _STATE.c.number == bindparam("number_"))
+)
 _PAGE_COLUMNS = select(_LOCATION.c.location, _LOCATION.c.last_updated, _LOCATION.c.document).where(
     _LOCATION.c.party == bindparam("party_"), _LOCATION.c.location > bindparam("after")
 )
@@ -98,7 +109,8 @@ _PAGE_SINCE = Statement(
             exists().where(
                 _EVSE.c.party == _LOCATION.c.party,
                 _EVSE.c.location == _LOCATION.c.location,
-                _EVSE.c.last_updated >= bindparam("evse_since"),
+                _OF_EVSE,
+                _STATE.c.last_updated >= bindparam("evse_since"),
             ),
         )
     )
@@ -113,6 +125,8 @@ class StoredLocations:
     def __init__(self, session: Session, directory: Callable[[], Directory]) -> None:
         self._session = session
         self._directory = directory
+        #: Numbers of EVSEs, as this transaction has read them; what is read to compare is written next.
+        self._numbers: dict[tuple[int, str, str], int] = {}
 
     def held(self, ids: Iterable[ObjectId]) -> dict[ObjectId, HeldLocation]:
         """Return what new versions are compared with."""
@@ -137,21 +151,34 @@ class StoredLocations:
     def put(self, locations: Collection[Location]) -> None:
         """Insert or replace locations."""
         connection, directory = self._session.connection, self._directory()
-        old: list[Row] = []
-        for _, number, group in by_party((location.id for location in locations), directory):
-            old += [(number, row[0]) for row in _TIME_ZONES.all(connection, group, (number,))]
-        for statement in _DELETES:
-            statement.run_each(connection, old)
+        numbers: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
+        last: dict[int, int] = {}
+        for _, owner, ids in by_party((location.id for location in locations), directory):
+            for folded, evse, number in _NUMBERS_OF.all(connection, ids, (owner,)):
+                numbers[owner, folded][evse] = number
+            last[owner] = _LAST_NUMBER.all(connection, (owner,))[0][0]
+        _DELETE_CONNECTORS.run_each(connection, list(numbers))
+        gone: list[tuple[Row, Row]] = []
         for location in locations:
-            self._insert(directory.parties[location.id.party].number, location)
+            owner, folded = directory.parties[location.id.party].number, location.id.folded
+            known = numbers.get((owner, folded), {})
+            vanished = known.keys() - location.states().keys() if known else ()
+            gone += [((owner, folded, evse), (owner, known[evse])) for evse in vanished]
+            for evse in location.evses:
+                number = known.get(fold(evse.uid))
+                if number is None:
+                    number = last[owner] = last[owner] + 1
+                self._put_evse(owner, folded, number, evse)
+            self._put_location(owner, location)
+        _DELETE_EVSE.run_each(connection, [evse for evse, _ in gone])
+        _DELETE_STATE.run_each(connection, [state for _, state in gone])
 
-    def _insert(self, number: int, location: Location) -> None:
-        insert, folded = self._session.insert, location.id.folded
-        insert(
+    def _put_location(self, owner: int, location: Location) -> None:
+        self._session.upsert(
             LocationRow,
             (
-                number,
-                folded,
+                owner,
+                location.id.folded,
                 to_micros(location.last_updated),
                 location.point.latitude,
                 location.point.longitude,
@@ -161,14 +188,17 @@ class StoredLocations:
                 location.document,
             ),
         )
-        for evse in location.evses:
-            uid = fold(evse.uid)
-            state, changed = evse.now
-            insert(EvseRow, (number, folded, uid, int(state), to_micros(changed), evse.evse_id))
-            for connector in evse.connectors:
-                power = connector.power or 0
-                key = number, folded, uid, fold(connector.id)
-                insert(ConnectorRow, (*key, connector.standard, int(connector.power_type), power))
+
+    def _put_evse(self, owner: int, location: str, number: int, evse: Evse) -> None:
+        uid = fold(evse.uid)
+        state, changed = evse.now
+        self._session.upsert(EvseRow, (owner, location, uid, number, evse.evse_id))
+        self._session.upsert(EvseStateRow, (owner, number, int(state), to_micros(changed)))
+        for connector in evse.connectors:
+            key = owner, location, uid, fold(connector.id)
+            self._session.insert(
+                ConnectorRow, (*key, connector.standard, int(connector.power_type), connector.power or 0)
+            )
 
     def records(self, ids: Iterable[ObjectId]) -> dict[ObjectId, LocationRecord]:
         """Return those that are on record."""
@@ -215,15 +245,22 @@ class StoredLocations:
         known = self._directory().parties.get(party)
         if known is None or not evses:
             return {}
-        rows = _STATES.all(self._session.connection, [(known.number, *key) for key in evses])
-        return {(location, evse): StateAt(EvseState(state), from_micros(at)) for location, evse, state, at in rows}
+        found: dict[tuple[str, str], StateAt] = {}
+        for location, evse, number, state, at in _STATES.all(
+            self._session.connection, [(known.number, *key) for key in evses]
+        ):
+            self._numbers[known.number, location, evse] = number
+            found[location, evse] = StateAt(EvseState(state), from_micros(at))
+        return found
 
     def set_states(self, party: PartyId, states: Mapping[tuple[str, str], StateAt]) -> None:
         """Write what EVSEs do."""
-        number = self._directory().parties[party].number
+        owner, numbers = self._directory().parties[party].number, self._numbers
+        if any((owner, *key) not in numbers for key in states):
+            self.states(party, states)
         _SET_STATE.run_each(
             self._session.connection,
-            [(int(state), to_micros(at), number, *key) for key, (state, at) in states.items()],
+            [(int(state), to_micros(at), owner, numbers[owner, *key]) for key, (state, at) in states.items()],
         )
 
     def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts | None]:
@@ -277,7 +314,8 @@ def _offers(wanted: ConnectorFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
         _EVSE.c.party == _LOCATION.c.party,
         _EVSE.c.location == _LOCATION.c.location,
-        _EVSE.c.state == int(EvseState.AVAILABLE) if wanted.available else _EVSE.c.state != int(EvseState.REMOVED),
+        _OF_EVSE,
+        _STATE.c.state == int(EvseState.AVAILABLE) if wanted.available else _STATE.c.state != int(EvseState.REMOVED),
     ]
     if wanted == ConnectorFilter(available=wanted.available):
         return conditions

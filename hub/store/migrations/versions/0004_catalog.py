@@ -28,10 +28,17 @@ def upgrade() -> None:
         sa.Column("party", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("location", sa.Text, primary_key=True),
         sa.Column("evse", sa.Text, primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("evse_id", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "evse_state",
+        sa.Column("party", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("state", sa.SmallInteger, nullable=False),
         sa.Column("last_updated", sa.BigInteger, nullable=False),
-        sa.Column("evse_id", sa.Text, nullable=False),
-        sa.CheckConstraint("state BETWEEN 1 AND 9", name="evse_state"),
+        sa.CheckConstraint("state BETWEEN 1 AND 9", name="evse_state_known"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -65,5 +72,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("tariff_version", "tariff", "connector", "evse", "location"):
+    for table in ("tariff_version", "tariff", "connector", "evse_state", "evse", "location"):
         op.drop_table(table)
