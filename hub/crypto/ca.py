@@ -107,7 +107,9 @@ class CertificateAuthority:
         certificate = x509.load_pem_x509_certificate(stored)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
             raise ValueError(f"{key_path}: the certificate is not that of the key")
-        (folder / "ca.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        public, pem = folder / "ca.pem", certificate.public_bytes(Encoding.PEM)
+        if not public.exists() or public.read_bytes() != pem:
+            public.write_bytes(pem)
         return cls(key, certificate)
 
     def issue_platform(self, csr_pem: bytes, platform: str, now: datetime) -> Issued:
@@ -211,11 +213,11 @@ def _own_pair(
 
 
 def _serves(pair: KeyPair, ca: CertificateAuthority, names: Sequence[x509.GeneralName], now: datetime) -> bool:
-    certificate = x509.load_pem_x509_certificate(pair.chain_pem)
     try:
+        certificate = x509.load_pem_x509_certificate(pair.chain_pem)
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(ca.ca_pem))
     except (InvalidSignature, ValueError):
-        return False
+        return False  # of another authority, or damaged
     held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return set(held) == set(names) and now < certificate.not_valid_after_utc - _RENEWED_BEFORE
 

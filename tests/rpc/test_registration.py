@@ -272,3 +272,57 @@ async def test_an_operator_needs_a_name_of_their_own(admin: admin_pb2_grpc.Admin
     _, csr = make_csr()
     request = admin_pb2.CreateOperatorRequest(operator_id=name, csr_pem=csr.decode())
     assert (await caught(admin.CreateOperator(request))).fields == ["operator_id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "field"),
+    [
+        ("RevokeInvitation", admin_pb2.RevokeInvitationRequest(name="invitations/x"), "name"),
+        ("RevokeCertificate", admin_pb2.RevokeCertificateRequest(name="certificates/XYZ"), "name"),
+        ("RevokePlatform", admin_pb2.RevokePlatformRequest(name="operators/root"), "name"),
+        ("RevokePlatform", admin_pb2.RevokePlatformRequest(name="platforms/"), "name"),
+        ("SuspendParty", admin_pb2.SuspendPartyRequest(name="parties/NL-ABC"), "name"),
+        ("ListCertificates", admin_pb2.ListCertificatesRequest(parent="acme"), "parent"),
+        ("ListInvitations", admin_pb2.ListInvitationsRequest(page_size=-1), "page_size"),
+        ("ListPlatforms", admin_pb2.ListPlatformsRequest(page_token="made up"), "page_token"),
+    ],
+)
+async def test_a_bad_name_is_refused_by_its_field(
+    admin: admin_pb2_grpc.AdminServiceAsyncStub, method: str, request_: object, field: str
+) -> None:
+    refused = await caught(getattr(admin, method)(request_))
+    assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "reason"),
+    [
+        ("RevokeInvitation", admin_pb2.RevokeInvitationRequest(name="invitations/" + "0" * 36), "INVITATION_NOT_FOUND"),
+        ("RevokeCertificate", admin_pb2.RevokeCertificateRequest(name="certificates/abc"), "CERTIFICATE_NOT_FOUND"),
+        ("RevokePlatform", admin_pb2.RevokePlatformRequest(name="platforms/acme"), "PLATFORM_NOT_FOUND"),
+        ("ResumeParty", admin_pb2.ResumePartyRequest(name="parties/nl-abc"), "PARTY_NOT_FOUND"),
+    ],
+)
+async def test_what_is_not_there_is_not_found(
+    admin: admin_pb2_grpc.AdminServiceAsyncStub, method: str, request_: object, reason: str
+) -> None:
+    refused = await caught(getattr(admin, method)(request_))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, reason)
+
+
+async def test_an_empty_registration_names_every_field_it_lacks(
+    door: registration_pb2_grpc.RegistrationServiceAsyncStub,
+) -> None:
+    refused = await caught(door.Register(registration_pb2.RegisterRequest()))
+    assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["code", "csr_pem"])
+    long = registration_pb2.RegisterRequest(code="x" * 101, csr_pem="x")
+    assert (await caught(door.Register(long))).fields == ["code"]
+
+
+async def test_an_address_that_guesses_codes_is_held_back(
+    door: registration_pb2_grpc.RegistrationServiceAsyncStub,
+) -> None:
+    request = registration_pb2.RegisterRequest(code="ABCD", csr_pem="x")
+    answers = [(await caught(door.Register(request))).reason for _ in range(60)]
+    assert answers[0] == "INVITATION_REFUSED"
+    assert answers[-1] == "RATE_LIMITED"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, server_pair
-from hub.crypto.files import InsecureFileError
+from hub.crypto.files import InsecureFileError, read_secret, write_secret
 from hub.domain.errors import Invalid
 from tests.support import START, make_csr
 
@@ -106,3 +106,38 @@ def test_the_servers_certificate_is_made_anew_when_it_no_longer_serves(
     ca = CertificateAuthority.open(tmp_path, START)
     first = server_pair(ca, tmp_path, ["localhost"], START)
     assert server_pair(ca, tmp_path, names, START + timedelta(days=later)) != first
+
+
+def test_a_key_with_the_certificate_of_another_is_refused(tmp_path: Path) -> None:
+    CertificateAuthority.open(tmp_path, START)
+    stored = (tmp_path / "ca.key").read_bytes()
+    key = stored[: stored.index(b"-----BEGIN CERTIFICATE-----")]
+    (tmp_path / "ca.key").write_bytes(key + CertificateAuthority.create(START).ca_pem)
+    with pytest.raises(ValueError, match=r"ca\.key"):
+        CertificateAuthority.open(tmp_path, START)
+
+
+@pytest.mark.parametrize("damage", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_damaged_certificate_of_the_hubs_own_is_made_anew(tmp_path: Path, damage: bytes) -> None:
+    ca = CertificateAuthority.open(tmp_path, START)
+    first = dial_pair(ca, tmp_path, START)
+    (tmp_path / "dial.pem").write_bytes(first.key_pem + damage)
+    again = dial_pair(ca, tmp_path, START)
+    assert again != first
+    assert dial_pair(ca, tmp_path, START) == again
+
+
+def test_certificates_of_an_authority_that_is_gone_are_made_anew(tmp_path: Path) -> None:
+    first = operator_pair(CertificateAuthority.open(tmp_path, START), tmp_path, START)
+    (tmp_path / "ca.key").unlink()
+    ca = CertificateAuthority.open(tmp_path, START)
+    assert (tmp_path / "ca.pem").read_bytes() == ca.ca_pem
+    assert operator_pair(ca, tmp_path, START) != first
+
+
+def test_a_secret_is_never_written_over_another(tmp_path: Path) -> None:
+    write_secret(tmp_path / "one", b"first")
+    with pytest.raises(FileExistsError):
+        write_secret(tmp_path / "one", b"second")
+    assert read_secret(tmp_path / "one") == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
