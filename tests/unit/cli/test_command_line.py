@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from hub.cli.app import names, run
+from hub.cli.app import names, root, run
 from hub.cli.doctor import settings_document
+from hub.cli.failures import Exit
 
 ROOT = Path(__file__).parents[3]
 
@@ -91,3 +93,21 @@ def test_the_doctor_fails_on_a_key_that_others_may_read(tmp_path: Path, capsys: 
 
 def test_the_configuration_page_is_what_the_doctor_prints() -> None:
     assert (ROOT / "docs/configuration.md").read_text() == settings_document()
+
+
+def test_the_page_on_the_command_line_names_every_command() -> None:
+    page = (ROOT / "docs/cli.md").read_text()
+    root_command = get_command(root)
+    for name in names():
+        command = root_command.get_command(None, name)  # type: ignore[attr-defined]
+        row = next((line for line in page.splitlines() if line.startswith(("| `", "|`")) and f"`{name}" in line), "")
+        assert row, f"docs/cli.md does not name {name}"
+        for each in getattr(command, "commands", {}):
+            rows = [line for line in page.splitlines() if line.startswith(f"| `{name} ")]
+            assert any(f"`{each}`" in line or f"`{name} {each}`" in line for line in rows), f"{name} {each} is missing"
+
+
+def test_every_exit_code_stands_in_the_page() -> None:
+    page = (ROOT / "docs/cli.md").read_text()
+    for code in Exit:
+        assert f"\n| {int(code)} |" in page
