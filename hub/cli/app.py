@@ -34,6 +34,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "verify": ("hub.cli.verify", "Check a settlement bundle, with no hub."),
         "rate": ("hub.cli.rate", "Recompute what a CDR claims, and explain it."),
         "lint": ("hub.cli.lint", "Find what is odd in a tariff."),
+        "meter": ("hub.cli.meter", "Check signed meter values: whole, trusted, billable?"),
     },
 }
 _MODULES = {name: module for each in _COMMANDS.values() for name, (module, _) in each.items()}
@@ -96,7 +97,7 @@ def _root(
     """The hub between electric-vehicle charging networks.
 
     `roamhub serve` runs a hub; the other commands call it as its operator, with the certificate that `serve` left in
-    the data directory, or as a partner (`--as DIR`). verify, rate and lint work offline.
+    the data directory, or as a partner (`--as DIR`). verify, rate, lint and meter work offline.
 
     Settings come from a TOML file (--config, or ROAMHUB_CONFIG) and from ROAMHUB_* variables; none are needed.
     Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 refused by the hub, 4 hub not reached, 5 not permitted.
