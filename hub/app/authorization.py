@@ -188,7 +188,8 @@ def _answer(uow: UnitOfWork, case: _Case) -> Authorization | Undecided:
 
 def _record(uow: UnitOfWork, learned: Sequence[_Learned]) -> Sequence[Authorization | HubError]:
     """Record what was learned from eMSPs."""
-    earlier = _Earlier(uow, [each.open.case.asked for each in learned], {})
+    tokens = {fold(token.key.uid): [token] for each in learned if (token := each.open.case.token) is not None}
+    earlier = _Earlier(uow, [each.open.case.asked for each in learned], tokens)
     answers: list[Authorization | HubError] = []
     for each in learned:
         asked = each.open.case.asked
@@ -338,6 +339,8 @@ class _Earlier:
             return None
         key = asked.platform, asked.request_id
         stored, fresh = self._stored.get(key), self._fresh.get(key)
+        if fresh is not None and isinstance(fresh[1], Undecided) and fresh[0] != asked.request_hash:
+            fresh = None  # the id stands for nothing before an answer is recorded under it
         if stored is None and fresh is None:
             return None
         if asked.request_hash != (stored or fresh or (b"",))[0]:

@@ -295,6 +295,15 @@ async def test_the_same_request_many_times_at_once_is_recorded_once(stage: Stage
     assert len(await stage.recorded()) == 1
 
 
+async def test_of_two_questions_under_one_request_id_the_one_that_is_recorded_first_keeps_it(stage: Stage) -> None:
+    asking = [stage.ask(uid, request_id=REQUEST_ID, request_hash=uid.encode()) for uid in ("NEVER", "ALWAYS")]
+    relayed, stored = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(relayed, Conflict)
+    assert isinstance(stored, Authorization)
+    assert await stage.ask("ALWAYS", request_id=REQUEST_ID, request_hash=b"ALWAYS") == stored
+    assert len(await stage.recorded()) == 1
+
+
 async def test_many_at_once_are_each_answered_for_themselves(stage: Stage) -> None:
     kinds = ["ALWAYS", "NEVER", "T404", "ALLOWED_OFFLINE"] * 25
     answers = await asyncio.gather(*(stage.ask(uid) for uid in kinds))
