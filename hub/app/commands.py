@@ -214,8 +214,14 @@ class CommandDesk:
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         task = asyncio.create_task(work)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, HubError):
+            _log.error("command_failed", exc_info=error)
 
 
 def open_command(uow: UnitOfWork, new: NewCommand) -> tuple[Command, bool]:
