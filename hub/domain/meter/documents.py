@@ -40,10 +40,11 @@ def read_value(text: bytes, *, carried_key: str = "", context: str = "") -> tupl
     """Return the documents of one text that a CDR carries: plain, Base64 or hex; usually one."""
     if len(text) > FILE_BYTES_MAX:
         return (Unread(format=Format.NONE, reason=Reason.TOO_LARGE),)
-    for each in _meanings(text.strip()):
-        if each.startswith(b"<"):
-            return read_documents(each)
-    return (_document(text, carried_key=carried_key, context=context),)
+    entry = _document(text, carried_key=carried_key, context=context)
+    if isinstance(entry, Unread) and entry.reason is Reason.NOT_A_METER_DOCUMENT:
+        container = next((each for each in _meanings(text.strip()) if each.startswith(b"<")), b"")
+        return read_documents(container)
+    return (entry,)
 
 
 def _of_file(content: bytes) -> Iterator[Entry]:
