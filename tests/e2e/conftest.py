@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,12 +10,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.partner import party
+
 ROOT = Path(__file__).parents[2]
+
+#: The world of processes that tests start and kill: the same in each of them.
+CPO, EMSP = party("NL-CRA"), party("DE-SHY")
+RNG_SEED = 5
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)
 
 
 @dataclass(frozen=True)
