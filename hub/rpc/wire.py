@@ -139,8 +139,16 @@ def time_from_seconds(seconds: int, nanos: int) -> datetime:
 
 def time_to_pb(instant: datetime) -> Timestamp:
     """Return the message of an aware instant."""
+    stamp = Timestamp()
+    fill_time(stamp, instant)
+    return stamp
+
+
+def fill_time(stamp: Timestamp, instant: datetime) -> None:
+    """Write an aware instant into a message."""
     delta = instant - _EPOCH
-    return Timestamp(seconds=delta.days * 86_400 + delta.seconds, nanos=delta.microseconds * 1000)
+    stamp.seconds = delta.days * 86_400 + delta.seconds
+    stamp.nanos = delta.microseconds * 1000
 
 
 def party_to_pb(party: PartyId | None) -> common_pb2.PartyKey | None:

@@ -80,4 +80,4 @@ async def parent_ends() -> None:
 if __name__ == "__main__":
     kind, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    uvloop.run({"echo": serve_echo, "hub": serve_hub}[kind](folder))
+    (asyncio.run if kind == "echo" else uvloop.run)({"echo": serve_echo, "hub": serve_hub}[kind](folder))

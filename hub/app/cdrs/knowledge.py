@@ -36,15 +36,16 @@ class Knowledge:
         """Look everything up: one query for each kind of thing."""
         originals = [ObjectId(cdr.id.party, cdr.credit_of) for cdr in cdrs if cdr.credit]
         charges = [cdr for cdr in cdrs if not cdr.credit]
+        unquoted = [cdr for cdr in charges if not cdr.authorization_reference]
         return cls(
             uow=uow,
             stored=dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *originals])),
-            credited=set(uow.cdrs.credited(originals)),
+            credited=set(uow.cdrs.credited(originals)) if originals else set(),
             sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
             authorizations=uow.cdr_facts.authorizations(
                 {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
             ),
-            tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in charges if not cdr.authorization_reference}),
+            tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in unquoted}) if unquoted else frozenset(),
             evses=uow.locations.evses({_evse(cdr) for cdr in charges}),
         )
 
@@ -54,8 +55,10 @@ class Knowledge:
         evse = self.evses.get(key)
         return Known(
             now=self.uow.now,
-            authorization=self.authorizations.get((cdr.id.party, cdr.authorization_reference)),
-            token=_token(cdr) in self.tokens,
+            authorization=self.authorizations.get((cdr.id.party, cdr.authorization_reference))
+            if cdr.authorization_reference
+            else None,
+            token=not cdr.authorization_reference and _token(cdr) in self.tokens,
             session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
             location=key in self.evses,
             evse=KnownEvse(connector_ids=evse.connector_ids) if evse is not None else None,

@@ -41,7 +41,6 @@ class Cdr(NamedTuple):
         total_cost: Before taxes, in major units of the currency.
         total_energy: In kWh.
         total_time: In hours, parking included.
-        total_parking_time: In hours; None when not stated.
         credit_of: The id of the CDR that this one credits; empty on a charge.
         document: The sender's message, serialised.
         digest: SHA-256 of the document.
@@ -65,9 +64,7 @@ class Cdr(NamedTuple):
     total_cost: Decimal
     total_energy: Decimal
     total_time: Decimal
-    total_parking_time: Decimal | None
     periods: PeriodSums
-    last_updated: datetime
     credit: bool
     credit_of: str
     document: bytes
