@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -165,15 +166,19 @@ class Scene:
         engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def scene(request: pytest.FixtureRequest, config: Config, tmp_path: Path) -> AsyncIterator[Scene]:
+@pytest.fixture
+async def scene(database: str, authority: Path, tmp_path: Path) -> Scene:
+    data_dir = tmp_path / "hub"
+    shutil.copytree(authority, data_dir)
     ports = free_ports(2)
-    config = replace(config, listen=f"127.0.0.1:{ports[0]}", register_listen=f"127.0.0.1:{ports[1]}")
-    server = None
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
-        server.psql("CREATE DATABASE crash TEMPLATE template_roamhub")
-        config = replace(config, database_url=server.get_uri("crash"))
+    config = Config(
+        data_dir=data_dir,
+        database_url=database,
+        listen=f"127.0.0.1:{ports[0]}",
+        register_listen=f"127.0.0.1:{ports[1]}",
+        metrics_listen="",
+        drain_seconds=1,
+    )
     hub = Hub(config)
     await hub.start()
     cpo = await add_partner(hub, ["NL-CPO"], [Role.CPO], "cpo")
@@ -193,9 +198,7 @@ async def scene(request: pytest.FixtureRequest, config: Config, tmp_path: Path) 
     for each in (cpo, emsp):
         await each.channel.close()
     await hub.stop()
-    yield Scene(config, tmp_path, cpo, hub.ca.ca_pem)
-    if server is not None:
-        server.psql("DROP DATABASE crash WITH (FORCE)")
+    return Scene(config, tmp_path, cpo, hub.ca.ca_pem)
 
 
 @contextmanager
@@ -226,9 +229,9 @@ def start(config: Path, folder: Path) -> "subprocess.Popen[str]":
 
 async def settled(scene: Scene) -> None:
     """Wait until PostgreSQL has noticed that its client is dead: a COMMIT may still be on its way."""
-    if not scene.config.database_url:
-        return
     engine = open_engine(scene.config.database())
+    if engine.dialect.name == "sqlite":
+        return
     others = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
