@@ -15,13 +15,14 @@ from hub.domain.meter.ocmf import HEADER as OCMF_HEADER
 from hub.domain.meter.ocmf import parse_ocmf
 from hub.domain.meter.pcdf import HEADER as PCDF_HEADER
 from hub.domain.meter.pcdf import parse_pcdf
+from hub.domain.meter.sml import HEADER as SML_HEADER
+from hub.domain.meter.sml import parse_sml
 from hub.domain.meter.text import decodings, from_base64, from_hex
 
 FILE_BYTES_MAX = 8 * 1024 * 1024
 DOCUMENTS_MAX = 1000
 
 _XML_STARTS = (b"<", b"\xff\xfe", b"\xfe\xff")
-_SML_START = bytes.fromhex("1b1b1b1b01010101")
 _FORMATS = (("OCMF", Format.OCMF), ("PCDF", Format.PCDF), ("EDL", Format.EDL40), ("SML", Format.EDL40))
 _PACKED = re.compile(rb"[0-9A-Za-z+/=\s]{8,}")
 
@@ -115,11 +116,13 @@ def _document(
                 root = parse_xml(data)
                 if root.name == "signedMeterValue":
                     return _signed_meter_value(root, carried_key=carried_key, transaction=transaction, context=context)
-            if data.startswith(_SML_START):
+            if data.startswith(SML_HEADER):
                 form = Format.EDL40
-                return Unread(format=form, reason=Reason.FORMAT_UNSUPPORTED, signature=Signature.UNSUPPORTED)
+                return parse_sml(data, carried_key=carried_key, transaction=transaction, context=context)
     except MalformedMeterData as error:
-        return Unread(format=form, reason=error.reason)
+        known = error.reason is Reason.FORMAT_UNSUPPORTED
+        signature = Signature.UNSUPPORTED if known else Signature.MALFORMED
+        return Unread(format=form, reason=error.reason, signature=signature)
     reason = Reason.NOT_A_METER_DOCUMENT if form is Format.NONE else Reason.DOCUMENT_MALFORMED
     return Unread(format=form, reason=reason)
 

@@ -1,14 +1,15 @@
-"""EDL40, the signed data set of 320 bytes, in its XML forms.
+"""EDL40, the signed data set of 320 bytes, as XML carries it; `sml` reads it from telegrams.
 
 A data set holds, little-endian unless said: server id (10 bytes), local time (4), status (1), seconds index (4),
 pagination (4), OBIS code (6), unit (1), scaler (1), value (8), log book number (2, big-endian), contract id (128) and
-the local time of its presentation (4); the rest is padding. `signedMeterValue` carries it as it is, Mennekes' files
-carry its fields, from which it is put together here. It does not say whether a transaction begins or ends with it: that
-comes from the container, unsigned, so that pagination, contract id and its time must confirm it.
+the local time of its presentation (4); the rest is padding. `signedMeterValue` carries it as it is, Mennekes' files and
+SML telegrams carry its fields, from which it is put together again. It does not say whether a transaction begins or
+ends with it: that comes from the container, unsigned, so that pages, contract id and its time must confirm it.
 """
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -42,6 +43,47 @@ _STEPS = {
     "end": Event.END,
     "stop": Event.END,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSet:
+    """The fields of a data set, to be put together; of a longer status its last byte counts."""
+
+    server: bytes
+    local_seconds: int
+    status: int
+    seconds_index: int
+    pagination: int
+    register: bytes
+    unit: int
+    scaler: int
+    value: int
+    log_book: int
+    contract: bytes
+    presented: int
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes that the meter signed; raises MalformedMeterData where a field does not fit."""
+        if len(self.server) != 10 or len(self.register) != 6 or len(self.contract) > _CONTRACT_BYTES:
+            raise MalformedMeterData
+        try:
+            packed = _FIELDS.pack(
+                self.server,
+                self.local_seconds,
+                self.status & 0xFF,
+                self.seconds_index,
+                self.pagination,
+                self.register,
+                self.unit,
+                self.scaler,
+                self.value,
+                self.log_book.to_bytes(2),
+                self.contract,
+                self.presented,
+            )
+        except (struct.error, OverflowError):
+            raise MalformedMeterData from None
+        return packed.ljust(DATA_SET_BYTES, b"\x00")
 
 
 def event_of(context: str) -> Event | None:
@@ -120,27 +162,22 @@ def _measurement(process: Element, measurement: Element, event: Event, transacti
     except MalformedMeterData:
         raise MalformedMeterData(Reason.SIGNATURE_MALFORMED) from None
     server, contract = from_hex(process.said("ServerId")), from_hex(process.said("CustomerIdent"))
-    if len(server) != 10 or len(contract) > _CONTRACT_BYTES:
-        raise MalformedMeterData
-    try:
-        data = _FIELDS.pack(
-            server,
-            _local_seconds(measurement.said("Timestamp")),
-            _whole(measurement, "MeterStatus") & 0xFF,
-            _whole(measurement, "SecondIndex"),
-            _whole(measurement, "Pagination"),
-            bytes.fromhex("0100011100ff"),
-            _WATT_HOURS,
-            _whole(measurement, "Scaler"),
-            _whole(measurement, "Value"),
-            _whole(measurement, "EventCounter").to_bytes(2),
-            contract,
-            _local_seconds(process.said("TimestampCustomerIdent")),
-        )
-    except (struct.error, OverflowError):
-        raise MalformedMeterData from None
+    data = DataSet(
+        server=server,
+        local_seconds=_local_seconds(measurement.said("Timestamp")),
+        status=_whole(measurement, "MeterStatus"),
+        seconds_index=_whole(measurement, "SecondIndex"),
+        pagination=_whole(measurement, "Pagination"),
+        register=bytes.fromhex("0100011100ff"),
+        unit=_WATT_HOURS,
+        scaler=_whole(measurement, "Scaler"),
+        value=_whole(measurement, "Value"),
+        log_book=_whole(measurement, "EventCounter"),
+        contract=contract,
+        presented=_local_seconds(process.said("TimestampCustomerIdent")),
+    )
     return read_data_set(
-        data.ljust(DATA_SET_BYTES, b"\x00"),
+        data.to_bytes(),
         signature,
         method="ECDSA192SHA256",
         key=squeezed(process.said("PublicKey")),

@@ -14,6 +14,8 @@ from hub.domain.meter.markup import parse_xml
 from hub.domain.meter.model import MalformedMeterData, MeterDocument, Signature
 from hub.domain.meter.ocmf import parse_ocmf
 from hub.domain.meter.pcdf import parse_pcdf
+from hub.domain.meter.sml import HEADER as SML
+from hub.domain.meter.sml import parse_sml
 from tests.unit.meter.making import BEGIN, END, Meter, payload, shared, verdicts
 
 METER = Meter()
@@ -102,8 +104,8 @@ def test_arbitrary_bytes_have_verdicts(content: bytes) -> None:
 
 @given(st.binary(max_size=400))
 def test_parsers_raise_nothing_but_their_error(content: bytes) -> None:
-    for parse in (parse_ocmf, parse_pcdf, parse_xml):
-        for start in (b"", b"OCMF|", b"OCMF|{}|", b"128.8.0(", b"<?xml version='1.0' encoding='", b"<a>"):
+    for parse in (parse_ocmf, parse_pcdf, parse_sml, parse_xml):
+        for start in (b"", b"OCMF|", b"OCMF|{}|", b"128.8.0(", SML, b"<?xml version='1.0' encoding='", b"<a>"):
             with suppress(MalformedMeterData):
                 parse(start + content)
 
