@@ -8,6 +8,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 #: SQLite checkpoints its write-ahead log after so many pages; the default of 1,000 stalls a busy writer too often.
 _WAL_PAGES = 8_000
 _BUSY_MS = 10_000
+#: A server that is not there is given up after so long: whoever waits for it is told, and may try again.
+_CONNECT_SECONDS = 10
 _POSTGRESQL_READS = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
 
 
@@ -26,7 +28,10 @@ def open_engine(url: str | URL, *, read_only: bool = False) -> Engine:
             pool_size=4,
             max_overflow=4,
             pool_pre_ping=True,
-            connect_args={"options": _POSTGRESQL_READS if read_only else "-c synchronous_commit=on"},
+            connect_args={
+                "options": _POSTGRESQL_READS if read_only else "-c synchronous_commit=on",
+                "connect_timeout": _CONNECT_SECONDS,
+            },
         )
     raise ValueError("the database is sqlite:///PATH or postgresql://...")
 

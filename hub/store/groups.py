@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.app.directory import Directory
 from hub.domain.clock import Clock, NewId
-from hub.domain.errors import Conflict, HubError, Unreachable
+from hub.domain.errors import Conflict, HubError
 from hub.domain.journal import Entry
 from hub.store.directory import DirectoryHolder
+from hub.store.failures import storage_failure
 from hub.store.journal import lock_heads
 from hub.store.statements import execute
 from hub.store.unit import Entropy, SqlUnitOfWork
@@ -119,9 +120,8 @@ class GroupRunner:
     def _fail(self, group: Sequence[Job], error: Exception) -> None:
         _log.error("group_failed", extra={"jobs": len(group)}, exc_info=error)
         self.entries = []
-        failure = _storage_failure(error)
         for job in group:
-            job.answer, job.error = None, failure
+            job.answer, job.error = None, storage_failure(error, "nothing was acknowledged")
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()
@@ -197,10 +197,3 @@ def _attempt(unit: SqlUnitOfWork, work: Callable[[], Any]) -> tuple[Any, BaseExc
         unit.undo_use_case()
         return None, error
     return answer, None
-
-
-def _storage_failure(error: Exception) -> HubError:
-    # SQLite says it in words, PostgreSQL by its code disk_full.
-    if "is full" in str(error) or getattr(error, "sqlstate", "") == "53100":
-        return Unreachable("STORAGE_FULL", "the hub's storage is full; nothing was written")
-    return Unreachable("STORAGE_FAILED", "the hub's storage failed; nothing was acknowledged")

@@ -1,17 +1,22 @@
 """Read-only use cases on connections of their own: a small pool of threads, each query one consistent snapshot."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from hub.app.ports.spine import UseCase
 from hub.domain.clock import Clock, NewId
 from hub.store.directory import DirectoryHolder
+from hub.store.failures import storage_failure
 from hub.store.journal import read_heads
 from hub.store.unit import Entropy, SqlUnitOfWork
+
+_log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -31,6 +36,8 @@ class Reads:
         threads: int = 2,
     ) -> None:
         self._engine = engine
+        driver = engine.dialect.loaded_dbapi
+        self._lost = (driver.OperationalError, driver.InterfaceError, OperationalError, InterfaceError)
         self._clock = clock
         self._new_id = new_id
         self._entropy = entropy
@@ -43,7 +50,14 @@ class Reads:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self.run_here, query)
 
     def run_here(self, query: UseCase[R]) -> R:
-        """Run one query in the calling thread."""
+        """Run one query in the calling thread; raises as `run`."""
+        try:
+            return self._run(query)
+        except self._lost as error:
+            _log.exception("read_failed")
+            raise storage_failure(error, "try again") from error
+
+    def _run(self, query: UseCase[R]) -> R:
         with self._engine.connect() as connection, connection.begin():
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")

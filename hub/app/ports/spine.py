@@ -44,7 +44,12 @@ class Reads(Protocol):
     """Runs read-only use cases on connections of their own; they never queue behind the committer."""
 
     def run(self, query: UseCase[R]) -> Awaitable[R]:
-        """Run one query; what it sees is one consistent state. A write through its unit of work fails."""
+        """Run one query; what it sees is one consistent state. A write through its unit of work fails.
+
+        Raises:
+            HubError: What the query raised.
+            Unreachable: The storage failed.
+        """
         ...
 
 
