@@ -21,7 +21,7 @@ from hub.domain.journal import Entry
 from hub.store.directory import DirectoryHolder
 from hub.store.failures import storage_failure
 from hub.store.journal import lock_heads
-from hub.store.statements import execute
+from hub.store.statements import begin, commit
 from hub.store.unit import Entropy, SqlUnitOfWork
 
 _log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class GroupRunner:
         connection = self._connection
         assert connection is not None
         try:
-            connection.commit()
+            commit(connection)
         except Exception as error:  # noqa: BLE001
             self._fail(group, error)
             return
@@ -112,9 +112,7 @@ class GroupRunner:
         connection = self._connection
         if connection is None:
             connection = self._connection = self._engine.connect()
-        connection.begin()
-        if connection.dialect.name == "sqlite":
-            execute(connection, "BEGIN IMMEDIATE")
+        begin(connection)
         return connection
 
     def _fail(self, group: Sequence[Job], error: Exception) -> None:

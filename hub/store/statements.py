@@ -43,6 +43,20 @@ class _Compiled(NamedTuple):
     fill: Callable[[Row], Row] | None
 
 
+def begin(connection: Connection) -> None:
+    """Begin a writing transaction on the driver's own connection; PostgreSQL's begins with its first statement."""
+    if connection.dialect.name == "sqlite":
+        execute(connection, "BEGIN IMMEDIATE")
+
+
+def commit(connection: Connection) -> None:
+    """Make the transaction durable; SQLAlchemy's begin and commit around it would cost as much as a small group."""
+    connection.connection.driver_connection.commit()  # type: ignore[union-attr]
+    if connection.in_transaction():
+        # Some repository ran a statement through SQLAlchemy, which then believes that it began a transaction.
+        connection.commit()
+
+
 class Statement:
     """A Core statement ready for positional execution.
 

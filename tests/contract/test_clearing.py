@@ -104,7 +104,6 @@ class Desk:
             total_cost=Decimal(cost),
             total_energy=Decimal(10),
             total_time=Decimal(1),
-            total_parking_time=None,
             periods=PeriodSums(
                 count=1,
                 first_start=now - timedelta(hours=1),
@@ -112,7 +111,6 @@ class Desk:
                 energy=Decimal(10),
                 time=Decimal(1),
             ),
-            last_updated=now,
             credit=bool(credit_of),
             credit_of=credit_of,
             document=document,
