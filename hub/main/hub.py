@@ -23,6 +23,7 @@ from hub.domain.journal import Stream
 from hub.domain.rates import RateLimit
 from hub.jobs.agreements import AgreementClock
 from hub.jobs.clearing import ClearingJobs
+from hub.jobs.news import NEWS_SECONDS, News
 from hub.jobs.scheduler import Scheduler
 from hub.main.clearing import clearing_settings
 from hub.main.server import credentials, make_server
@@ -123,6 +124,16 @@ class Hub:
             wait_seconds=config.partner_timeout_seconds,
         )
         self.scheduler = Scheduler(self.metrics.job)
+        self.scheduler.every(
+            NEWS_SECONDS,
+            "news",
+            News(
+                reads=self.reads,
+                learn=self.directory.learn,
+                advance=self.tail.advance,
+                settle=self.edge.end_refused,
+            ),
+        )
         self.scheduler.every(
             1,
             "agreements",

@@ -9,7 +9,7 @@ message has passed the same authorization.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -29,6 +29,9 @@ from hub.rpc.status import code_of, to_status
 _log = logging.getLogger(__name__)
 
 _ANONYMOUS = Caller(platform="")
+
+#: A caller's deadline runs from when it called, and here from when the call came in: its giving up may come first.
+_ON_ITS_WAY_SECONDS = 0.05
 
 #: gRPC's servicer context, whose generics exist for the type checker only.
 Context = Any
@@ -67,6 +70,15 @@ class Edge:
     admit_stranger: Callable[[str], None]
     observe: Callable[[str, str, float], None]
     new_id: NewId
+    _streams: set["_Stream"] = field(default_factory=set, init=False, repr=False)
+
+    def end_refused(self) -> int:
+        """End the open streams whose callers were shut out since, also those on which nothing happens.
+
+        Every message passes the same check; who calls this now and then bounds how long a silent stream outlives its
+        caller's welcome. Returns how many were ended.
+        """
+        return sum(stream.end_if_refused() for stream in list(self._streams))
 
     def handlers(self, service: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
         """Return the wrapped handlers of one service.
@@ -89,6 +101,31 @@ class Edge:
         handle, make = kinds[method.client_streaming, method.server_streaming]
         # The door reads the messages itself: what is none must be refused like any other bad request.
         return make(handle, request_deserializer=None, response_serializer=_serialise)
+
+
+class _Stream:
+    """A stream under way, and the task that serves it."""
+
+    __slots__ = ("_recheck", "_task", "refusal", "sending")
+
+    def __init__(self, recheck: Callable[[], None]) -> None:
+        self._recheck = recheck
+        self._task = asyncio.current_task()
+        self.refusal: HubError | None = None
+        # While gRPC sends a message its task must not be cancelled: it would end the call with no status.
+        self.sending = False
+
+    def end_if_refused(self) -> bool:
+        """End the stream if its caller may not have it any more; returns whether it did."""
+        if self.sending or self.refusal is not None:
+            return False
+        try:
+            self._recheck()
+        except HubError as refusal:
+            self.refusal = refusal
+            assert self._task is not None
+            self._task.cancel()
+        return self.refusal is not None
 
 
 class _Door:
@@ -121,45 +158,69 @@ class _Door:
 
     async def client_stream(self, sent: AsyncIterator[bytes], context: Context) -> Any:  # noqa: ANN401
         started = perf_counter()
-        call = None
+        call = stream = None
         try:
             call = self._open(context)
             self._check_caller(call.caller)
+            stream = self._begin(call)
             response = await self._serve(self._each(sent, call), call)
         except BaseException as error:
-            await self._fail(call, context, error, started)
+            await self._fail(call, context, self._end(stream) or error, started)
             raise
+        self._end(stream)
         self._finish(call, "OK", started)
         return response
 
     async def server_stream(self, sent: bytes, context: Context) -> AsyncIterator[Any]:
         started = perf_counter()
-        call = None
+        call = stream = None
         try:
             call = self._open(context)
             request = self._read(sent)
             self._check(call.caller, request)
+            stream = self._begin(call)
             async for response in self._serve(request, call):
                 self._recheck(call)
+                stream.sending = True
                 yield response
+                stream.sending = False
         except BaseException as error:
-            await self._fail(call, context, error, started)
+            await self._fail(call, context, self._end(stream) or error, started)
             raise
+        self._end(stream)
         self._finish(call, "OK", started)
 
     async def both_streams(self, sent: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
         started = perf_counter()
-        call = None
+        call = stream = None
         try:
             call = self._open(context)
             self._check_caller(call.caller)
+            stream = self._begin(call)
             async for response in self._serve(self._each(sent, call), call):
                 self._recheck(call)
+                stream.sending = True
                 yield response
+                stream.sending = False
         except BaseException as error:
-            await self._fail(call, context, error, started)
+            await self._fail(call, context, self._end(stream) or error, started)
             raise
+        self._end(stream)
         self._finish(call, "OK", started)
+
+    def _begin(self, call: Call) -> _Stream:
+        """Keep an eye on a stream from here on, if its caller can be shut out."""
+        stream = _Stream(lambda: self._recheck(call))
+        if not self._anonymous:
+            self._edge._streams.add(stream)  # noqa: SLF001 - the door is the edge's own
+        return stream
+
+    def _end(self, stream: _Stream | None) -> HubError | None:
+        """Forget a stream; returns for what refusal it was ended, if it was."""
+        if stream is None:
+            return None
+        self._edge._streams.discard(stream)  # noqa: SLF001
+        return stream.refusal
 
     async def _each(self, sent: AsyncIterator[bytes], call: Call) -> AsyncIterator[Message]:
         async for message in sent:
@@ -206,7 +267,9 @@ class _Door:
             await context.abort_with_status(rpc_status.to_status(to_status(error)))
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             left = context.time_remaining()
-            self._finish(call, "CANCELLED" if left is None or left > 0 else "DEADLINE_EXCEEDED", started)
+            self._finish(
+                call, "CANCELLED" if left is None or left > _ON_ITS_WAY_SECONDS else "DEADLINE_EXCEEDED", started
+            )
         else:
             incident = self._edge.new_id()
             _log.error("incident", extra={"incident": incident, "rpc": self._path}, exc_info=error)

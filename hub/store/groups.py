@@ -100,7 +100,7 @@ class GroupRunner:
         except Exception as error:  # noqa: BLE001
             self._fail(group, error)
             return
-        self._holder.current = self._directory
+        self._holder.learn(self._directory)
 
     def close(self) -> None:
         """Close the connection."""

@@ -55,7 +55,8 @@ class SqlUnitOfWork:
         self.session = Session(connection, now)
         self.journal = JournalWriter(connection, heads, now)
         self._show(directory)
-        self._mark = self.journal.mark(), directory
+        # Another process may have changed it: the journal's entries name parties by their numbers in it.
+        self._mark = self.journal.mark(), self.directory
 
     def _show(self, directory: Directory) -> None:
         self._directory = directory

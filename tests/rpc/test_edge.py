@@ -292,6 +292,44 @@ async def test_an_open_stream_ends_when_its_caller_is_shut_out(
     assert refusal(caught.value).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"), [(_suspend, "NOT_PERMITTED"), (_revoke, "CERTIFICATE_REVOKED")], ids=["suspended", "revoked"]
+)
+@pytest.mark.parametrize("kind", ["Server", "Client", "Both"])
+async def test_a_stream_on_which_nothing_happens_ends_as_well(
+    hub: Hub, cpo: Partner, kinds: Kinds, servicer: Servicer, kind: str, change: Any, reason: str
+) -> None:
+    entered = asyncio.Event()
+
+    async def wait(_: str) -> None:
+        entered.set()
+        await asyncio.sleep(60)
+
+    servicer.act = wait
+    call = kinds.open(kind)
+    await entered.wait()
+    await change(hub, cpo)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async with asyncio.timeout(5):
+            await kinds.finish(call)
+    assert refusal(caught.value).reason == reason
+    assert servicer.cancelled.is_set()
+    labels = {"rpc": f"/test.Kinds/{kind}", "code": caught.value.code().name}
+    assert hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels) == 1
+
+
+async def test_a_stream_whose_caller_is_welcome_goes_on(hub: Hub, cpo: Partner, kinds: Kinds) -> None:
+    call = kinds._channel.stream_stream("/test.Kinds/Both", StringValue.SerializeToString, StringValue.FromString)()
+    await call.write(StringValue(value="one"))
+    assert await call.read() == StringValue(value="one")
+    await hub.committer.run(lambda uow: uow.directory_changed())  # type: ignore[attr-defined]
+    assert hub.edge.end_refused() == 0
+    await call.write(StringValue(value="two"))
+    assert await call.read() == StringValue(value="two")
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+
+
 async def test_a_stream_of_requests_notices_between_two_messages_that_its_caller_is_shut_out(
     hub: Hub, cpo: Partner, kinds: Kinds
 ) -> None:
