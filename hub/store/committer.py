@@ -139,13 +139,23 @@ class Committer:
         if not group:
             return
         self._group, self._started = group, perf_counter()
-        if self._on_loop and not self._runner.execute(group):
+        if self._on_loop and not self._execute_here(group):
             self._deliver_soon(loop)
             return
         work = self._runner.commit if self._on_loop else self._execute_and_commit
         self._durable = self._thread.submit(work, group)
         if loop is not None:
             self._durable.add_done_callback(lambda _: self._wake(loop))
+
+    def _execute_here(self, group: Sequence[Job]) -> bool:
+        """Run a group on the event loop; say whether its commit is still to come and waits for the disk."""
+        if not self._runner.execute(group):
+            return False
+        if self._runner.wrote:
+            return True
+        # A group of questions only, or of requests that were answered before.
+        self._runner.commit(group)
+        return False
 
     def _execute_and_commit(self, group: Sequence[Job]) -> None:
         if self._runner.execute(group):

@@ -21,7 +21,7 @@ from hub.domain.journal import Entry
 from hub.store.directory import DirectoryHolder
 from hub.store.failures import storage_failure
 from hub.store.journal import lock_heads
-from hub.store.statements import begin, commit
+from hub.store.statements import begin, changes, commit
 from hub.store.unit import Entropy, SqlUnitOfWork
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class GroupRunner:
         self._holder = directory
         self._connection: Connection | None = None
         self._directory = Directory()
+        self._changes = 0
         self.entries: list[Entry] = []
 
     def execute(self, group: Sequence[Job]) -> bool:
@@ -91,6 +92,12 @@ class GroupRunner:
             return False
         return True
 
+    @property
+    def wrote(self) -> bool:
+        """Whether the executed group has anything to make durable, as far as the driver tells (SQLite does)."""
+        assert self._connection is not None
+        return changes(self._connection) != self._changes
+
     def commit(self, group: Sequence[Job]) -> None:
         """Make the group durable."""
         connection = self._connection
@@ -113,6 +120,7 @@ class GroupRunner:
         if connection is None:
             connection = self._connection = self._engine.connect()
         begin(connection)
+        self._changes = changes(connection)
         return connection
 
     def _fail(self, group: Sequence[Job], error: Exception) -> None:

@@ -57,6 +57,11 @@ def commit(connection: Connection) -> None:
         connection.commit()
 
 
+def changes(connection: Connection) -> int:
+    """Return how many rows SQLite has changed on this connection so far; meaningless on PostgreSQL."""
+    return getattr(connection.connection.driver_connection, "total_changes", 0)
+
+
 class Statement:
     """A Core statement ready for positional execution.
 
