@@ -17,7 +17,7 @@ from hub.domain.meter.pcdf import HEADER as PCDF_HEADER
 from hub.domain.meter.pcdf import parse_pcdf
 from hub.domain.meter.sml import HEADER as SML_HEADER
 from hub.domain.meter.sml import parse_sml
-from hub.domain.meter.text import decodings, from_base64, from_hex
+from hub.domain.meter.text import decodings
 
 FILE_BYTES_MAX = 8 * 1024 * 1024
 DOCUMENTS_MAX = 1000
@@ -88,7 +88,6 @@ def _of_value(element: Element) -> Entry:
         carried_key=element.said("publicKey"),
         transaction=element.attributes.get("transactionId", ""),
         context=element.attributes.get("context", ""),
-        encoding=data.attributes.get("encoding", ""),
         stated=data.attributes.get("format", ""),
     )
 
@@ -99,13 +98,12 @@ def _document(
     carried_key: str = "",
     transaction: str = "",
     context: str = "",
-    encoding: str = "",
     stated: str = "",
 ) -> Entry:
     """Return the document that a text is, plain or packed."""
     form = next((form for word, form in _FORMATS if word in stated.upper()), Format.NONE)
     try:
-        for data in _meanings(text.strip(), encoding.lower()):
+        for data in _meanings(text.strip()):
             if data.startswith(OCMF_HEADER):
                 form = Format.OCMF
                 return parse_ocmf(data, carried_key=carried_key, transaction=transaction)
@@ -134,19 +132,8 @@ def _signed_meter_value(root: Element, *, carried_key: str, transaction: str, co
         return Unread(format=Format.EDL40, reason=error.reason)
 
 
-def _meanings(text: bytes, encoding: str = "") -> Iterator[bytes]:
-    """Yield a text as it is, and what it holds where it may be packed; labels are often wrong, so both count."""
+def _meanings(text: bytes) -> Iterator[bytes]:
+    """Yield a text as it is, and what it holds where it may be packed: containers label it wrongly too often."""
     yield text
-    if not _PACKED.fullmatch(text):
-        return
-    packed = text.decode("ascii")
-    try:
-        if encoding == "base64":
-            yield from_base64(packed).strip()
-            return
-        if encoding == "hex":
-            yield from_hex(packed).strip()
-            return
-    except MalformedMeterData:
-        pass
-    yield from (each.strip() for each in decodings(packed))
+    if _PACKED.fullmatch(text):
+        yield from (each.strip() for each in decodings(text.decode("ascii")))

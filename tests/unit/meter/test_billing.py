@@ -91,6 +91,11 @@ PAIRS: dict[str, tuple[list[str], list[list[str]]]] = {
     "another meter's end": ([_begin(), _end(MS="M2")], [["end_missing"], ["begin_missing"]]),
     "the same end twice": ([_begin(), _end(), _end()], [[], [], ["duplicate"]]),
     "the same whole twice": ([METER.ocmf(payload(BEGIN, END))] * 2, [[], ["duplicate"]]),
+    "a begin that never ended": (
+        [_begin(), METER.ocmf(payload(reading("B", "20"), page="T2")), _end("T3")],
+        [["end_missing"], [], []],
+    ),
+    "a begin of its own session": ([_begin(), METER.ocmf(payload(BEGIN, END, page="T9"))], [["end_missing"], []]),
     "an end that was changed": (
         [_begin(), _end().replace("32.5", "99.5")],
         [["other_part_not_valid"], ["signature_invalid"]],

@@ -236,6 +236,17 @@ def test_bent_signed_meter_values_are_malformed(old: str, new: str) -> None:
     assert [each.signature.value for each in verdicts(content)] == ["malformed"]
 
 
+def test_a_signature_of_another_length_is_malformed() -> None:
+    packed = base64.b64encode(b"x" * 47).decode()
+    content = re.sub(r"base64'>[^<]*</meterV", f"base64'>{packed}</meterV", signed_meter_value(BEGIN))
+    assert reasons(verdicts(content)) == [["signature_malformed"]]
+
+
+def test_a_process_without_its_end_has_a_begin() -> None:
+    content = re.sub("<MeasurementEnd>.*</MeasurementEnd>", "", mennekes())
+    assert reasons(verdicts(content, METER.spki.hex())) == [["end_missing"]]
+
+
 @given(st.data())
 def test_mutated_telegrams_raise_nothing_else(data: st.DataObject) -> None:
     content = bytearray(telegram(BEGIN))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub.domain.meter.documents import read_documents
+from hub.domain.meter.documents import read_documents, read_value
 from hub.domain.meter.model import Event, Format, MeterDocument, Reason, Sync, Unread
 from tests.unit.meter.making import BEGIN, END, Meter, payload, reading, verdicts
 
@@ -83,6 +83,7 @@ def test_ocmf_that_is_none_is_malformed(content: str | bytes) -> None:
 
 
 def test_a_document_is_bounded() -> None:
+    assert [each.format for each in read_value(b" " * (8 * 1024 * 1024 + 1))] == ["none"]
     assert _refused(METER.ocmf(payload(BEGIN, END, XX="x" * 70_000))) == ["too_large"]
     assert _refused(b" " * (8 * 1024 * 1024 + 1)) == ["too_large"]
     assert _refused("OCMF|{}|{}\n" * 1001) == ["too_large"]
@@ -105,12 +106,31 @@ def test_safe_xml_holds_documents_plain_and_packed_whatever_the_label() -> None:
         _value(packed, 'encoding="plain"'),
         _value(packed),
         _value(raw.hex(), 'encoding="hex"'),
+        _value(raw.hex(), 'encoding="base64"'),
         _value(raw.hex()),
         _value(f"<![CDATA[{DOCUMENT}]]>"),
     ]
     entries = read_documents(f"<values>{''.join(values)}</values>".encode())
     assert {entry.signed for entry in entries if isinstance(entry, MeterDocument)} == {payload(BEGIN, END).encode()}
     assert all(isinstance(entry, MeterDocument) for entry in entries)
+
+
+def test_a_document_written_over_several_lines_is_one() -> None:
+    signed = payload(BEGIN, END).replace(", ", ",\n ")
+    (verdict,) = verdicts(METER.ocmf(signed), METER.spki.hex())
+    assert verdict.billable
+
+
+def test_a_stated_format_names_what_cannot_be_read() -> None:
+    for stated, form in (
+        ("OCMF", Format.OCMF),
+        ("PCDF", Format.PCDF),
+        ("SML_EDL40_P", Format.EDL40),
+        ("Alfen", "none"),
+    ):
+        (entry,) = read_documents(f"<values>{_value('?', f'format={chr(34)}{stated}{chr(34)}')}</values>".encode())
+        assert isinstance(entry, Unread)
+        assert entry.format == form
 
 
 def test_prefixes_byte_order_marks_and_other_encodings_do_not_matter() -> None:

@@ -32,6 +32,19 @@ def test_keys_come_as_spki_or_as_a_point_in_hex_or_base64(curve: str) -> None:
             assert verdicts(document, text)[0].billable, text
 
 
+def test_brainpool_goes_without_its_letter_too() -> None:
+    meter = Meter("brainpoolP256r1")
+    assert meter.billed(meter.ocmf(WHOLE, SA="ECDSA-brainpool256r1-SHA256"))[0].billable
+
+
+def test_keys_and_signatures_of_the_other_kind_are_not_taken() -> None:
+    document, key = ed25519_ocmf(WHOLE)
+    assert verdicts(document, Meter().spki.hex())[0].signature == "invalid"
+    assert verdicts(Meter().ocmf(WHOLE), key)[0].signature == "invalid"
+    short = document.replace('"SD": "', '"SD": "AAAA')
+    assert verdicts(short, key)[0].signature == "malformed"
+
+
 def test_ed25519_verifies() -> None:
     document, key = ed25519_ocmf(WHOLE)
     assert verdicts(document, key)[0].billable
@@ -93,6 +106,10 @@ def test_a_hostile_algorithm_name_is_cut_and_cleaned() -> None:
         {"SD": "3081"},
         {"SD": "300602010102"},
         {"SD": "3006020101020101ff"},
+        {"SD": "3009020101020101020101"},
+        {"SD": "3003020101"},
+        {"SD": "30820006020101020101"},
+        {"SD": "30812302" + "30" + "01" * 33},
         {"SE": "rot13"},
         {"SE": "base64", "SD": "*"},
     ],
@@ -128,6 +145,7 @@ def test_without_any_key_the_signature_is_not_valid() -> None:
 
 def test_a_key_that_is_none_is_malformed() -> None:
     (verdict,) = verdicts(_in_xml(Meter(), "0102"))
+    assert verdicts(_in_xml(Meter(), "00" * 2000))[0].reasons == verdict.reasons
     assert (verdict.signature, reasons([verdict])) == ("malformed", [["public_key_malformed"]])
 
 
