@@ -447,6 +447,26 @@ class TestTaxes:
         assert sum(line.amount for line in rated.taxes) == rated.total_cost.after_taxes - rated.total_cost.before_taxes
         assert {line.vat for line in rated.taxes} == {Decimal(9), Decimal(21)}
 
+    def test_what_rounding_leaves_over_goes_to_the_largest_tax(self) -> None:
+        chosen = tariff(
+            element(
+                price("FLAT", "0.0013", vat="21"), price("ENERGY", "0.0043", vat="21"), price("TIME", "0.0016", vat="9")
+            )
+        )
+        rated = rate(session(period(ENERGY=1, TIME=1)), [chosen])
+        assert [(line.vat, str(line.base), str(line.amount)) for line in rated.taxes] == [
+            (Decimal(21), "0.0056", "0.0012"),
+            (Decimal(9), "0.0016", "0.0001"),
+        ]
+        # 0.001176 + 0.000144 are 0.0013 together; 0.0012 + 0.0001 as well. With 10 % more they are not:
+        chosen = tariff(element(price("FLAT", "0.0024", vat="6"), price("ENERGY", "0.0024", vat="9.5")))
+        rated = rate(session(period(ENERGY=1)), [chosen])
+        assert (str(rated.total_cost.before_taxes), str(rated.total_cost.after_taxes)) == ("0.0048", "0.0052")
+        assert [(line.vat, str(line.amount)) for line in rated.taxes] == [
+            (Decimal(6), "0.0001"),
+            (Decimal("9.5"), "0.0003"),
+        ]
+
     def test_what_a_limit_moved_is_a_tax_line_of_its_own(self) -> None:
         rated = rate(
             session(period(ENERGY=50)),

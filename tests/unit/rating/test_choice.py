@@ -283,6 +283,55 @@ class TestPeriodSpansPriceChange:
         chosen = tariff(element(price("ENERGY", "1"), end_time=time(11)))
         assert rate(session(period(ENERGY=1), minutes=120), [chosen]).has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
 
+    windowed = tariff(
+        element(price("ENERGY", "1"), start_time=time(11, 45), end_time=time(12, 15)), element(price("ENERGY", "9"))
+    )
+
+    @pytest.mark.parametrize(
+        ("start", "minutes", "changes"),
+        [
+            (31, 74, False),  # 10:31 to 11:45
+            (31, 74.01, True),
+            (31, 74 + 1 / 60, True),
+            (105, 30, False),  # 11:45 to 12:15
+            (105, 30.01, True),
+            (104.99, 1, True),
+            (135, 24 * 60 - 30, False),  # 12:15 to 11:45 the next day
+            (135, 24 * 60 - 29, True),
+            (135, 24 * 60 + 30, True),
+            (135, 3 * 24 * 60, True),
+            (840, 0, False),  # midnight
+        ],
+    )
+    def test_to_the_second_and_over_days(self, start: float, minutes: float, changes: bool) -> None:
+        begin = MONDAY + timedelta(minutes=start)
+        charged = session(
+            period_of(begin, [("ENERGY", Decimal(1))]), start=begin, end=begin + timedelta(minutes=minutes)
+        )
+        assert rate(charged, [self.windowed]).has(NoteCode.PERIOD_SPANS_PRICE_CHANGE) is changes
+
+    def test_on_a_day_of_the_month_that_is_not_the_same_day(self) -> None:
+        chosen = tariff(element(price("ENERGY", "1"), days=frozenset({Weekday.MONDAY})), element(price("ENERGY", "9")))
+        begin = MONDAY.replace(month=4, day=1)
+        charged = session(period_of(begin, [("ENERGY", Decimal(1))]), start=begin, end=begin.replace(month=5, hour=11))
+        assert rate(charged, [chosen]).has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
+
+    def test_where_a_measurement_that_is_missing_would_matter_later(self) -> None:
+        chosen = tariff(
+            element(price("ENERGY", "1"), end_time=time(11)), element(price("ENERGY", "9"), max_power=Decimal(5))
+        )
+        rated = rate(session(period(ENERGY=1), minutes=90), [chosen])
+        assert [note.code for note in rated.notes] == [NoteCode.PERIOD_SPANS_PRICE_CHANGE]
+
+    def test_only_for_what_is_measured(self) -> None:
+        chosen = tariff(element(price("TIME", "1", step=0), end_time=time(11)), element(price("ENERGY", "1")))
+        assert not rate(session(period(ENERGY=1, PARKING_TIME=1), minutes=90), [chosen]).notes
+
+    def test_by_a_threshold_that_changes_another_dimension_only(self) -> None:
+        chosen = tariff(element(price("TIME", "1", step=0), max_kwh=Decimal(5)), element(price("ENERGY", "1")))
+        assert not rate(session(period(ENERGY=10), minutes=0), [chosen]).notes
+        assert rate(session(period(ENERGY=10, TIME=1)), [chosen]).has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
+
     def test_each_period_is_noted(self) -> None:
         chosen = tariff(
             element(price("ENERGY", "1"), end_time=time(11)),

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from hub.domain.errors import Invalid
-from hub.domain.rating import ChargingPlan, LineKind, NoteCode, quote, rate
+from hub.domain.rating import ChargingPlan, LineKind, NoteCode, RatedCdr, policy_named, quote, rate
 from hub.domain.tariffs import PriceLimit, ReservationRestriction, Tariff
 from tests.unit.rating.making import MONDAY, element, period, price, session, tariff
 
@@ -132,3 +132,114 @@ def test_an_impossible_plan_is_refused_by_field(fields: dict[str, object], field
     with pytest.raises(Invalid) as raised:
         quote(plan("30", **fields) if "energy_kwh" not in fields else plan("1", **fields), [tariff()])
     assert raised.value.violations[0].field == field
+
+
+def _pieces(rated: RatedCdr, kind: str) -> list[tuple[str, Decimal]]:
+    """Return when each line of a dimension begins, in UTC, and how much it holds."""
+    return [(f"{line.start:%d %H:%M:%S}", line.quantity) for line in rated.lines if line.dimension == kind]
+
+
+def test_a_plan_is_cut_exactly_where_prices_change() -> None:
+    chosen = tariff(
+        element(price("ENERGY", "1", step=0), price("TIME", "1", step=0), end_time=time(11, 30)),
+        element(price("ENERGY", "2", step=0), price("TIME", "2", step=0), max_kwh=Decimal(7)),
+        element(price("ENERGY", "3", step=0), price("TIME", "3", step=0), max_duration=2700),
+        element(price("ENERGY", "4", step=0), price("TIME", "4", step=0)),
+    )
+    # 11:00 in Berlin; 12 kW: 6 kWh by 11:30, 7 by 11:35, 9 by 11:45.
+    rated = quote(plan("12", power_kw=Decimal(12), time_zone="Europe/Berlin"), [chosen])
+    assert _pieces(rated, "ENERGY") == [
+        ("04 10:00:00", Decimal(6)),
+        ("04 10:30:00", Decimal(1)),
+        ("04 10:35:00", Decimal(2)),
+        ("04 10:45:00", Decimal(3)),
+    ]
+    assert _pieces(rated, "TIME") == [
+        ("04 10:00:00", Decimal(1800)),
+        ("04 10:30:00", Decimal(300)),
+        ("04 10:35:00", Decimal(600)),
+        ("04 10:45:00", Decimal(900)),
+    ]
+    assert [line.unit_price for line in rated.lines if line.dimension == "TIME"] == [1, 2, 3, 4]
+    assert not rated.notes
+    assert (str(rated.total_energy), str(rated.total_time)) == ("12.0000", "1.0000")
+
+
+def test_a_plan_over_days_is_cut_at_each() -> None:
+    chosen = tariff(
+        element(price("PARKING_TIME", "1", step=0), start_time=time(8, 15), end_time=time(20, 45)),
+        element(price("PARKING_TIME", "0", step=0)),
+    )
+    rated = quote(plan("0", parking=timedelta(days=2, hours=1)), [chosen])
+    assert _pieces(rated, "PARKING_TIME") == [
+        ("04 10:00:00", Decimal(38700)),
+        ("04 20:45:00", Decimal(11700)),
+        ("05 00:00:00", Decimal(29700)),
+        ("05 08:15:00", Decimal(45000)),
+        ("05 20:45:00", Decimal(11700)),
+        ("06 00:00:00", Decimal(29700)),
+        ("06 08:15:00", Decimal(9900)),
+    ]
+
+
+def test_a_power_that_takes_no_whole_seconds_ends_at_the_next() -> None:
+    chosen = tariff(element(price("TIME", "1", step=0), max_kwh=Decimal(5)), element(price("TIME", "2", step=0)))
+    rated = quote(plan("10", power_kw=Decimal(7)), [chosen])
+    assert _pieces(rated, "TIME") == [("04 10:00:00", Decimal(2572)), ("04 10:42:52", Decimal(2571))]
+
+
+def test_a_threshold_at_either_end_of_the_plan_is_no_cut() -> None:
+    chosen = tariff(element(price("ENERGY", "1", step=0), max_kwh=Decimal(5)), element(price("ENERGY", "2", step=0)))
+    assert len(quote(plan("5", power_kw=Decimal(5)), [chosen]).lines) == 2
+    so_far = session(period(ENERGY=5), minutes=60)
+    continued = quote(plan("5", power_kw=Decimal(5), so_far=so_far), [chosen])
+    assert [line.before_taxes for line in continued.lines if line.dimension == "ENERGY"] == [5, 10]
+
+
+def test_energy_fed_back_before_counts_for_nothing() -> None:
+    chosen = tariff(element(price("ENERGY", "1", step=0), max_kwh=Decimal(5)), element(price("ENERGY", "2", step=0)))
+    so_far = session(period(ENERGY=4), period(30, ENERGY=-3), minutes=60)
+    continued = quote(plan("2", power_kw=Decimal(2), so_far=so_far), [chosen])
+    assert [line.before_taxes for line in continued.lines if line.dimension == "ENERGY"] == [4, 0, 1, 2]
+
+
+def test_a_quote_keeps_the_currency_and_zone_of_its_tariff_and_plan() -> None:
+    krone = tariff(element(price("ENERGY", "3")), currency="DKK")
+    assert quote(plan("1"), [krone]).currency == "DKK"
+    so_far = session(period(ENERGY=1), currency="dkk")
+    assert quote(plan("1", so_far=so_far), [krone]).currency == "dkk"
+
+
+def test_a_plan_under_another_policy_is_read_by_it() -> None:
+    chosen = tariff(element(price("ENERGY", "1"), start_date=MONDAY.date(), end_date=MONDAY.date()))
+    assert quote(plan("1"), [chosen], policy_named("lenient-2026")).total_energy_cost is not None
+    assert quote(plan("1"), [chosen]).total_energy_cost is None
+
+
+def test_the_note_on_duration_comes_last_and_says_so() -> None:
+    (note,) = quote(plan("1"), [tariff(element(price("ENERGY", "1")))]).notes
+    assert note.message == "neither power nor duration is known; what charging costs by time is left out"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "rule"),
+    [
+        ({"start": MONDAY.replace(tzinfo=None)}, "start", "must be an aware time in UTC"),
+        ({"energy_kwh": Decimal(-1)}, "energy_kwh", "must be a finite number that is not negative"),
+        ({"power_kw": Decimal(-1)}, "power_kw", "must be a finite number above 0"),
+        ({"power_kw": Decimal("Infinity")}, "power_kw", "must be a finite number above 0"),
+        ({"duration": timedelta(days=31, seconds=1)}, "duration", "must be from 0 to 31 days"),
+        ({"parking": timedelta(days=31, seconds=1)}, "parking", "must be from 0 to 31 days"),
+    ],
+)
+def test_a_refused_plan_says_why(fields: dict[str, object], field: str, rule: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        quote(plan("1", **fields), [tariff()])
+    (violation,) = raised.value.violations
+    assert (violation.field, violation.rule) == (field, rule)
+
+
+def test_a_month_is_the_longest_plan() -> None:
+    chosen = tariff(element(price("PARKING_TIME", "1", step=0), price("TIME", "1", step=0)))
+    month = timedelta(days=31)
+    assert total([chosen], plan("1", duration=month, parking=month)) == "1488.0000"
