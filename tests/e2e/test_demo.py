@@ -24,7 +24,8 @@ def test_the_demo_settles_a_month_and_proves_it(tmp_path: Path) -> None:
     assert "CDR_CONFLICT" in story
     assert story.count("it agrees and acknowledges") == 2
     assert story.count("VERIFIED: ") == 3  # two bundles, and NOT VERIFIED
-    assert "NOT VERIFIED: BUNDLE_MALFORMED (exit code 12)" in story
+    assert "FAIL signature" in story
+    assert "NOT VERIFIED: SIGNATURE_INVALID (exit code 15)" in story
     nets = [int(euros) * 100 + int(cents) for euros, cents in re.findall(r"(?m)^   NL-VLT +(\d+)\.(\d\d)  EUR$", story)]
     paid = [int(euros) * 100 + int(cents) for euros, cents in re.findall(r"-(\d+)\.(\d\d)  EUR$", story, re.MULTILINE)]
     assert nets[0] == sum(paid) > 0

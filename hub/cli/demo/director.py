@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from hub.cli.demo.actors import Actor, roamhub
+from hub.cli.demo.tampering import change_one_byte
 from hub.cli.demo.transcript import Transcript
 from hub.cli.failures import Exit, Failure
 
 _CPO = "NL-VLT"
 #: Party -> platform and whether the hub dials it; the other holds a link.
 _EMSPS = {"DE-STR": ("strom", True), "NL-GRN": ("groen", False)}
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 #: Drivers of real sessions share cards as little as real ones do.
 _DRIVES_PER_CARD = 8
 
@@ -208,7 +209,7 @@ class Director:
         await self._roamhub("statement", "positions")
 
     async def _verify(self) -> None:
-        self._tell.step("Each bundle proves itself, with no hub; one flipped byte, and it does not")
+        self._tell.step("Each bundle proves itself, with no hub; with one byte changed, it does not")
         roots = str(self._out / "roots.txt")
         await self._roamhub("keys", "roots", "--out", roots, quiet=True)
         bundles = []
@@ -221,7 +222,8 @@ class Director:
         for number, bundle in enumerate(bundles):
             await self._roamhub("verify", str(bundle), "--trust", roots, last_only=number > 0)
         flipped = self._out / "bundle-flipped.zip"
-        flipped.write_bytes(_flip(bundles[0].read_bytes()))
+        flipped.write_bytes(change_one_byte(bundles[0].read_bytes()))
+        self._tell.line(f"{flipped}: the same, but for the last digit of what is payable")
         await self._roamhub("verify", str(flipped), "--trust", roots, fails=True)
 
     async def _stop(self) -> None:
@@ -280,12 +282,6 @@ def _month() -> str:
     return (datetime.now(UTC).date() - timedelta(days=35)).isoformat()
 
 
-def _flip(content: bytes) -> bytes:
-    """Return the same bytes but for one bit in the middle."""
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
 def _free_addresses(count: int) -> list[str]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
@@ -308,7 +304,7 @@ async def _listening(hub: Actor, address: str) -> None:
                 writer.close()
                 return
     except TimeoutError:
-        pass
+        raise Failure(f"the hub did not serve within {_START_SECONDS:.0f} s", code=Exit.DEFECT) from None
     raise Failure(f"the hub did not start; {hub.log} says why", code=Exit.DEFECT)
 
 
