@@ -34,7 +34,7 @@ def read_document(path: Path, name: str) -> bytes:
     except (EOFError, BadGzipFile, zlib.error):
         raise invalid(name, "cannot be unpacked: the archive is broken or cut off") from None
     except OSError as error:
-        raise invalid(name, f"cannot be read: {error.strerror or error}") from None
+        raise invalid(name, f"cannot be read: {path}: {error.strerror or error}") from None
     if len(content) > LARGEST_DOCUMENT_BYTES:
         raise invalid(name, f"is larger than {LARGEST_DOCUMENT_BYTES} bytes")
     return content

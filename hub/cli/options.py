@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from hub.cli.failures import Exit, Failure
 
@@ -32,10 +33,27 @@ MaybeActAs = Annotated[
 ]
 
 
+class _Group(TyperGroup):
+    """Says of each command the whole first sentence, where the base class cuts it to the line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        known = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_WHOLE)) for name, each in known if each])
+
+
+#: Longer than any first sentence, in characters.
+_WHOLE = 500
+
+
 def commands(*, group: bool = True) -> typer.Typer:
     """Return the `app` of a module: of a group of commands, or of a single one."""
     return typer.Typer(
-        rich_markup_mode=None, no_args_is_help=group, add_completion=False, pretty_exceptions_enable=False
+        cls=_Group,
+        rich_markup_mode=None,
+        no_args_is_help=group,
+        add_completion=False,
+        pretty_exceptions_enable=False,
     )
 
 

@@ -46,8 +46,10 @@ def verify(
 def _report(bundle: Path, trust: Path, keyring: Path | None) -> Report:
     try:
         roots = Roots.from_text(trust.read_text())
-    except (OSError, UnicodeDecodeError, BadKey) as error:
-        return _failed("roots", Failure.ROOTS_UNUSABLE, f"{trust}: {_reason(error)}")
+    except (UnicodeDecodeError, BadKey) as error:
+        return _failed("roots", Failure.ROOTS_UNUSABLE, f"{trust}: {error}")
+    except OSError as error:
+        return _failed("roots", Failure.ROOTS_UNUSABLE, _reason(error))
     try:
         newer = keyring.read_bytes() if keyring else None
         if bundle.stat().st_size > BUNDLE_BYTES_MAX:
@@ -63,10 +65,8 @@ def _failed(name: str, failure: Failure, detail: str) -> Report:
     return Report(checks=[check], summary=None)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+def _reason(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}"
 
 
 def _as_text(report: Report) -> str:

@@ -29,8 +29,10 @@ class Scheduler:
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        # Its own lines tell of every run, which is every second.
+        # Its own lines tell of every run, which is every second; and of a job that is cancelled because the hub stops,
+        # with a traceback. What fails is logged here.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        logging.getLogger("apscheduler.executors.default").setLevel(logging.CRITICAL)
 
     def every(self, seconds: float, name: str, job: Job) -> None:
         """Run a job at the start and then at this interval."""

@@ -14,7 +14,7 @@ from hub.app.clearing.proofs import ensure_keyring
 from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
-from hub.config import Config
+from hub.config import Config, ConfigError
 from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, operator_record, server_pair
 from hub.crypto.files import private_folder
 from hub.domain.clock import Clock, uuid7
@@ -195,14 +195,17 @@ class Hub:
         self.scheduler.start()
         opened.callback(self.scheduler.stop)
         if self.config.metrics_listen:
-            metrics = MetricsServer(self.metrics, self.config.metrics_listen)
+            try:
+                metrics = MetricsServer(self.metrics, self.config.metrics_listen)
+            except OSError as error:
+                raise _taken("metrics_listen", self.config.metrics_listen, error.strerror) from None
             opened.callback(metrics.stop)
             self.metrics_port = metrics.port
         pair = server_pair(self.ca, self.config.data_dir, self.server_names, self.clock())
         answered = watched(services(self), self.health)
         opened.push_async_callback(self._drain)
-        self.port = await self._serve(self.config.listen, answered, credentials(pair, self.ca.ca_pem))
-        self.register_port = await self._serve(self.config.register_listen, registration(self), credentials(pair))
+        self.port = await self._serve("listen", answered, credentials(pair, self.ca.ca_pem))
+        self.register_port = await self._serve("register_listen", registration(self), credentials(pair))
         ports = {"port": self.port, "register_port": self.register_port, "metrics_port": self.metrics_port}
         _log.info("serving", extra=ports)
 
@@ -218,9 +221,17 @@ class Hub:
         self.tail.stop()
         await asyncio.gather(self.routing.links.drain(grace), *(server.stop(grace) for server in self._servers))
 
-    async def _serve(self, address: str, answered: Sequence[Service], tls: grpc.ServerCredentials) -> int:
+    async def _serve(self, setting: str, answered: Sequence[Service], tls: grpc.ServerCredentials) -> int:
+        address = getattr(self.config, setting)
         server = make_server(self.config, self.edge, answered)
-        port = server.add_secure_port(address, tls)
+        try:
+            port = server.add_secure_port(address, tls)
+        except RuntimeError:
+            raise _taken(setting, address) from None
         await server.start()
         self._servers.append(server)
         return port
+
+
+def _taken(setting: str, address: str, why: str | None = None) -> ConfigError:
+    return ConfigError(f"{setting}: {address}: {why or 'cannot be listened on'}; does another hub run here?")

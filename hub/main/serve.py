@@ -15,8 +15,8 @@ async def serve(config: Config) -> None:
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     hub = Hub(config)
+    await hub.start()
     try:
-        await hub.start()
         await stop.wait()
         for number in signals:
             loop.remove_signal_handler(number)

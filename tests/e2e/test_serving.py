@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -89,3 +90,15 @@ def test_a_key_that_others_may_read_keeps_it_from_starting_and_it_says_why(tmp_p
     assert "0600" in said
     assert "Traceback" not in said
     served.process.stderr.close()
+
+
+@pytest.mark.parametrize("setting", ["listen", "register_listen", "metrics_listen"])
+def test_an_address_that_is_taken_is_named_with_its_setting(tmp_path: Path, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        served = Served(tmp_path, **{f"ROAMHUB_{setting.upper()}": address, "ROAMHUB_LOG_FORMAT": "console"})
+        _, said = served.process.communicate(timeout=60)
+    assert served.process.returncode == 2
+    assert said.splitlines()[-1].startswith(f"roamhub: UNUSABLE: {setting}: {address}: ")
+    assert "Traceback" not in said
+    assert said.count("hub.main.hub stopped") == 1

@@ -28,6 +28,12 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"Usage: roamhub {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("group", ["partner", "period", "statement", "keys", "agreement", "operator", "import"])
+def test_the_help_of_a_group_cuts_no_sentence_short(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([group, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.replace("COMMAND [ARGS]...", "")
+
+
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys; from hub.cli.app import run; run(['--help']); "
@@ -70,6 +76,17 @@ def test_an_unknown_setting_is_exit_2_and_named(tmp_path: Path, capsys: pytest.C
 def test_a_file_that_is_not_there_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--config", "nowhere.toml"]) == 2
     assert capsys.readouterr().err == "roamhub: UNUSABLE: nowhere.toml: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["verify", "b.zip", "--trust", "missing"], ["lint", "tariff", "missing"], ["rate", "--cdr", "missing"]],
+)
+def test_a_file_that_cannot_be_read_is_named_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) in {2, 11}
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("missing: No such file or directory") == 1
+    assert "missing: missing" not in told.out + told.err
 
 
 def test_the_database_is_upgraded_once(capsys: pytest.CaptureFixture[str]) -> None:
