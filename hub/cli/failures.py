@@ -38,7 +38,7 @@ def of_exception(error: BaseException) -> Failure:
     if "adapters.partner.errors" in sys.modules and (failure := _of_call(error)):
         return failure
     name = type(error).__name__
-    if name in {"ConfigError", "StoreError", "InsecureFileError"}:
+    if name in {"ConfigError", "StoreError", "SchemaError", "InsecureFileError"}:
         return Failure(str(error))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

@@ -1,31 +1,220 @@
-"""The migrations and the tables say the same, on both databases."""
+"""Migrations on both databases: each step up and down, with data in place, to exactly the tables of this release."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
-from hub.store import tables
+from hub.config import Config
+from hub.main import Hub
+from hub.store import schema, tables
 from hub.store.database import open_engine
-from hub.store.schema import _config, current_revision, newest_revision, upgrade
+from tests.e2e.conftest import roamhub
+from tests.stored import contents
 
-assert tables.__all__  # the import completes the metadata
+assert tables.__all__
+
+SCRIPTS = ScriptDirectory.from_config(schema._config())
+#: From the oldest to the newest.
+CHAIN: list[Script] = list(SCRIPTS.walk_revisions())[::-1]
+NEWEST = CHAIN[-1].revision
+VERSION = "alembic_version"
 
 
-def test_the_migrations_make_exactly_the_tables_that_the_code_works_with(database: str) -> None:
-    engine = open_engine(database)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Return an empty database, once of each kind."""
+    if request.param == "sqlite":
+        engine = open_engine(f"sqlite:///{tmp_path / 'empty.db'}")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgresql")
+    name = f"empty_{abs(hash(request.node.nodeid))}"
+    server.psql(f"CREATE DATABASE {name}")
+    engine = open_engine(server.get_uri(name))
+    yield engine
     engine.dispose()
+    server.psql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_every_migration_can_be_undone_and_done_again(database: str) -> None:
-    engine = open_engine(database)
+def downgrade(engine: Engine, revision: str) -> None:
     with engine.connect() as connection, connection.begin():
-        command.downgrade(_config(connection), "base")
-    assert [name for name in inspect(engine).get_table_names() if name != "alembic_version"] == []
-    upgrade(engine)
-    assert current_revision(engine) == newest_revision()
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        command.downgrade(schema._config(connection), revision)
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """Return every table as the database describes it."""
+    found = inspect(engine)
+
+    def plain(thing: Any) -> Any:
+        if isinstance(thing, dict):
+            return {key: plain(value) for key, value in thing.items()}
+        return [plain(each) for each in thing] if isinstance(thing, (list, tuple)) else str(thing)
+
+    def unordered(things: Any) -> Any:
+        return sorted(map(plain, things), key=repr)
+
+    return {
+        name: {
+            "columns": [plain(column) for column in found.get_columns(name)],
+            "key": found.get_pk_constraint(name)["constrained_columns"],
+            "unique": unordered(found.get_unique_constraints(name)),
+            "checks": unordered(found.get_check_constraints(name)),
+            "foreign": unordered(found.get_foreign_keys(name)),
+            "indexes": unordered(found.get_indexes(name)),
+        }
+        for name in found.get_table_names()
+        if name != VERSION
+    }
+
+
+def test_there_is_one_chain_of_migrations_numbered_without_a_gap() -> None:
+    assert SCRIPTS.get_heads() == [NEWEST]
+    assert [script.revision for script in CHAIN] == [f"{number:04}" for number in range(1, len(CHAIN) + 1)]
+    assert CHAIN[0].down_revision is None
+    assert all(later.down_revision == earlier.revision for earlier, later in pairwise(CHAIN))
+    for script in CHAIN:
+        assert Path(script.path).name.startswith(f"{script.revision}_")
+        assert script.doc, f"{script.path} does not say what it is for"
+    assert schema.newest_revision() == NEWEST
+
+
+def test_the_migrations_make_exactly_the_tables_of_this_release(empty: Engine) -> None:
+    schema.upgrade(empty)
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+    migrated = shape(empty)
+    downgrade(empty, "base")
+    with empty.begin() as connection:
+        SQLModel.metadata.create_all(connection)
+    assert shape(empty) == migrated
+
+
+def test_every_migration_goes_down_to_what_was_before_and_up_again(empty: Engine) -> None:
+    before = []
+    for script in CHAIN:
+        before.append(shape(empty))
+        schema.upgrade(empty, script.revision)
+        assert schema.current_revision(empty) == script.revision
+    newest = shape(empty)
+    for script in reversed(CHAIN):
+        downgrade(empty, script.down_revision or "base")  # type: ignore[arg-type]
+        assert shape(empty) == before.pop()
+    assert schema.current_revision(empty) is None
+    schema.upgrade(empty)
+    assert shape(empty) == newest
+
+
+@pytest.mark.parametrize("revision", [script.revision for script in CHAIN])
+def test_an_upgrade_keeps_what_an_earlier_release_wrote(empty: Engine, revision: str) -> None:
+    schema.upgrade(empty, revision)
+    fill(empty)
+    before = rows(empty)
+    assert all(before.values())
+    schema.upgrade(empty)
+    after = rows(empty)
+    for table, kept in before.items():
+        if table in after:
+            columns = kept[0].keys() & after[table][0].keys()
+            assert chosen(after[table], columns) == chosen(kept, columns), table
+
+
+def rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    stored = reflected(engine)
+    with engine.connect() as connection, connection.begin():
+        return {t.name: [dict(row._mapping) for row in connection.execute(t.select())] for t in stored.tables.values()}
+
+
+def chosen(found: list[dict[str, Any]], columns: set[str]) -> list[list[tuple[str, Any]]]:
+    return sorted((sorted((name, row[name]) for name in columns) for row in found), key=repr)
+
+
+def reflected(engine: Engine) -> sa.MetaData:
+    metadata = sa.MetaData()
+    metadata.reflect(engine)
+    metadata.remove(metadata.tables[VERSION])
+    return metadata
+
+
+def fill(engine: Engine) -> None:
+    """Put two rows into every table; values are tried out until they satisfy its constraints."""
+    chance = Random(1)
+    for table in reflected(engine).sorted_tables:
+        checks = " ".join(str(check["sqltext"]) for check in inspect(engine).get_check_constraints(table.name))
+        words = [part for place, part in enumerate(checks.split("'")) if place % 2] + ["", "a", "b"]
+        for _ in range(2):
+            insert_one(engine, table, words, chance)
+
+
+def insert_one(engine: Engine, table: sa.Table, words: list[str], chance: Random) -> None:
+    def value(column: sa.Column[Any]) -> Any:
+        if column.nullable and chance.random() < 0.3:
+            return None
+        match column.type:
+            case sa.LargeBinary():
+                return chance.randbytes(8)
+            case sa.Text():
+                return chance.choice(words)
+            case _:
+                return chance.choice([1, 2, 3, 4, 5, 6])
+
+    with engine.connect() as connection:
+        for _ in range(5_000):
+            with connection.begin():
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN")
+                try:
+                    with connection.begin_nested():
+                        connection.execute(table.insert(), {column.name: value(column) for column in table.columns})
+                except IntegrityError:
+                    continue
+                return
+    pytest.fail(f"no row was found that {table.name} takes")
+
+
+def test_processes_that_start_at_once_migrate_once(empty: Engine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: schema.upgrade(empty), range(4)))
+    assert schema.current_revision(empty) == NEWEST
+
+
+async def test_a_database_of_a_later_release_is_refused_and_left_alone(database: str, config: Config) -> None:
+    engine = open_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION} SET version_num = '9999'"))
+    before = contents(engine)
+    hub = Hub(Config(data_dir=config.data_dir, database_url=database, metrics_listen=""))
+    with pytest.raises(schema.SchemaError, match=f"is at schema 9999, which this release does not know .* {NEWEST}"):
+        await hub.start()
+    assert contents(engine) == before
+    assert schema.current_revision(engine) == "9999"
     engine.dispose()
+
+
+def test_the_command_line_says_so_in_one_line(migrated_sqlite: Path, tmp_path: Path) -> None:
+    (tmp_path / "roamhub.db").write_bytes(migrated_sqlite.read_bytes())
+    engine = open_engine(f"sqlite:///{tmp_path / 'roamhub.db'}")
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION} SET version_num = '9999'"))
+    engine.dispose()
+    config = tmp_path / "hub.toml"
+    config.write_text(f'data_dir = "{tmp_path}"\n')
+    done = roamhub("db", "upgrade", cwd=tmp_path, config=config)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("roamhub: UNUSABLE: the database is at schema 9999, which this release does not know")
