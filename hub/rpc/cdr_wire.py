@@ -3,21 +3,24 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import reduce
+from functools import lru_cache, reduce
 from hashlib import sha256
 
 from google.type.decimal_pb2 import Decimal as PbDecimal
-from roamhub.v1 import cdr_object_pb2, cdr_pb2, session_object_pb2, tariff_object_pb2
+from roamhub.v1 import cdr_object_pb2, cdr_pb2, location_object_pb2, session_object_pb2, tariff_object_pb2
 
 from hub.app.cdrs.submit import CdrSubmission
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, PeriodSums
 from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId
 from hub.domain.money import EXACT, OCPI_DECIMALS, round_half_away
+from hub.rpc.enums import check_enums
 from hub.rpc.wire import Reader, fill_time, party_to_pb, time_from_seconds
 
 _ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
 _HOURS = frozenset({session_object_pb2.CDR_DIMENSION_TYPE_TIME, session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME})
+#: What else a dimension may be; with these two the loop over periods costs nothing more for what is common.
+_NO_SUMS = frozenset(session_object_pb2.CdrDimensionType.values()) - _HOURS - {_ENERGY}
 _ZERO = Decimal(0)
 _LARGEST = Decimal(10) ** 12
 _PERIODS_MAX = 10_000
@@ -56,6 +59,7 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         reader.refuse("cdr.end_date_time", "is not before start_date_time")
     if cdr.credit and not cdr.credit_reference_id:
         reader.refuse("cdr.credit_reference_id", "is required on a credit CDR")
+    _check_enums(reader, cdr)
     if len(cdr.currency) != 3 or not (cdr.currency.isascii() and cdr.currency.isupper()):
         reader.refuse("cdr.currency", "is an ISO 4217 code of three capital letters")
     if not 2 <= len(place.country) <= 3 or not (place.country.isascii() and place.country.isupper()):
@@ -87,6 +91,31 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
     )
 
 
+def _check_enums(reader: Reader, cdr: cdr_object_pb2.Cdr) -> None:
+    """Refuse what enums do not define; the periods' are looked at with the periods."""
+    place = cdr.cdr_location
+    if cdr.auth_method not in _AUTH_METHODS:
+        reader.unknown("cdr.auth_method", cdr.auth_method)
+    if place.connector_format not in _FORMATS or place.connector_power_type not in _POWER_TYPES:
+        check_enums(reader, place, "cdr.cdr_location.")
+    for position, tariff in enumerate(cdr.tariffs):
+        if not _has_known_enums(tariff.SerializeToString()):
+            check_enums(reader, tariff, f"cdr.tariffs[{position}].")
+
+
+@lru_cache(maxsize=512)
+def _has_known_enums(tariff: bytes) -> bool:
+    """Say whether a tariff is free of unknown enum values; remembered, as one tariff comes with many CDRs."""
+    reader = Reader()
+    check_enums(reader, tariff_object_pb2.Tariff.FromString(tariff))
+    return not reader.violations
+
+
+_AUTH_METHODS = frozenset(session_object_pb2.AuthMethod.values())
+_FORMATS = frozenset(location_object_pb2.ConnectorFormat.values())
+_POWER_TYPES = frozenset(location_object_pb2.PowerType.values())
+
+
 def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None = None) -> Decimal:
     """Read an amount or volume that settlement adds up: at most four decimals (OCPI, types, number)."""
     value = reader.decimal(field, number)
@@ -106,6 +135,7 @@ def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> PeriodSums:
     starts: list[tuple[int, int]] = []
     energy: list[str] = []
     hours: list[str] = []
+    known = True
     for period in cdr.charging_periods:
         stamp = period.start_date_time
         starts.append((stamp.seconds, stamp.nanos))
@@ -115,9 +145,13 @@ def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> PeriodSums:
                 energy.append(dimension.volume.value)
             elif kind in _HOURS:
                 hours.append(dimension.volume.value)
+            elif kind not in _NO_SUMS:
+                known = False
     try:
         sums = reduce(_add, map(Decimal, energy), _ZERO), reduce(_add, map(Decimal, hours), _ZERO)
-        known = 1 <= len(starts) <= _PERIODS_MAX and min(starts) > (0, 0) and all(map(Decimal.is_finite, sums))
+        known = (
+            known and 1 <= len(starts) <= _PERIODS_MAX and min(starts) > (0, 0) and all(map(Decimal.is_finite, sums))
+        )
         if known:
             return PeriodSums(
                 count=len(starts),
@@ -143,6 +177,8 @@ def _refuse_periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> None:
         for place, dimension in enumerate(period.dimensions):
             if dimension.type == _ENERGY or dimension.type in _HOURS:
                 reader.decimal(f"{path}.dimensions[{place}].volume", dimension.volume)
+            elif dimension.type not in _NO_SUMS:
+                reader.unknown(f"{path}.dimensions[{place}].type", dimension.type)
 
 
 def _tariff_kind(cdr: cdr_object_pb2.Cdr) -> str:

@@ -22,6 +22,7 @@ from hub.domain.locations import (
     check,
     max_power,
 )
+from hub.rpc.enums import check_enums
 from hub.rpc.listing import ID_MAX
 from hub.rpc.wire import Reader, time_from_pb, time_to_pb
 
@@ -59,6 +60,7 @@ def location_from_pb(message: pb.Location, latest: datetime, path: str = "locati
         digest=blake2b(document, digest_size=16).digest(),
     )
     reader.extensions("extensions", message.extensions)
+    check_enums(reader, message)
     for violation in check(location, latest):
         reader.refuse(violation.field, violation.rule)
     reader.done()

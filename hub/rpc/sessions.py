@@ -8,6 +8,7 @@ from hub.domain.errors import invalid
 from hub.domain.ids import ObjectId
 from hub.domain.sessions import ChargingSession, SessionState
 from hub.rpc.calls import Call
+from hub.rpc.enums import check_enums
 from hub.rpc.paging import read_page
 from hub.rpc.wire import Reader, time_from_pb
 
@@ -104,6 +105,7 @@ def session_from_pb(session: session_object_pb2.Session, path: str = "session") 
         last_updated=reader.time("last_updated", session.last_updated),
         document=session.SerializeToString(deterministic=True),
     )
+    check_enums(reader, session)
     reader.done()
     return read
 

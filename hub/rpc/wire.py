@@ -120,8 +120,13 @@ class Reader:
         if number == 0:
             self.refuse(field, "is required")
         elif number not in known:
-            self.refuse(field, f"{number} is no value of this enum")
+            self.unknown(field, number)
         return known.get(number, fallback)
+
+    def unknown(self, field: str, number: int) -> None:
+        """Note that an enum has no such value, unless the field is refused already."""
+        if all(violation.field != self._path + field for violation in self.violations):
+            self.refuse(field, f"{number} is no value of this enum")
 
 
 _NOBODY = PartyId("ZZ", "ZZZ")

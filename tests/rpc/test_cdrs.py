@@ -156,6 +156,23 @@ MALFORMED = {
     ),
     "an end before the start": (make_cdr(end_date_time=stamp(START - timedelta(hours=1))), "cdr.end_date_time"),
     "an end in the future": (make_cdr(end_date_time=stamp(NOW + timedelta(hours=1))), "cdr.end_date_time"),
+    "an unknown way of authorizing": (changed("auth_method", 99), "cdr.auth_method"),
+    "an unknown format": (changed("cdr_location.connector_format", 99), "cdr.cdr_location.connector_format"),
+    "an unknown power type": (
+        changed("cdr_location.connector_power_type", 99),
+        "cdr.cdr_location.connector_power_type",
+    ),
+    "an unknown dimension": (
+        make_cdr(
+            charging_periods=[period(0, "20", "2"), {"start_date_time": stamp(START), "dimensions": [{"type": 99}]}]
+        ),
+        "cdr.charging_periods[1].dimensions[0].type",
+    ),
+    "an unknown type of tariff": (make_cdr(tariffs=[{"type": 99}]), "cdr.tariffs[0].type"),
+    "an unknown day in a tariff": (
+        make_cdr(tariffs=[{"elements": [{"restrictions": {"day_of_week": [1, 99]}}]}]),
+        "cdr.tariffs[0].elements[0].restrictions.day_of_week[1]",
+    ),
     "a credit of nothing": (changed("credit", True), "cdr.credit_reference_id"),
 }
 

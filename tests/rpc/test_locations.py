@@ -465,6 +465,8 @@ BROKEN: list[tuple[str, pb.Location]] = [
     ("location.evses[0].uid", location(evses=[evse("")])),
     ("location.evses[0].status", location(evses=[evse(status=0)])),
     ("location.evses[0].status", location(evses=[evse(status=99)])),
+    ("location.evses[0].status_schedule[0].status", location(evses=[evse(status_schedule=[{"status": 99}])])),
+    ("location.energy_mix.energy_sources[0].source", location(energy_mix={"energy_sources": [{"source": 99}]})),
     ("location.evses[0].connectors", location(evses=[evse(connectors=[])])),
     ("location.evses[0].last_updated", location(evses=[evse(last_updated=None)])),
     ("location.evses[0].evse_id", location(evses=[evse(evse_id="x" * 49)])),

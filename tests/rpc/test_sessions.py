@@ -101,9 +101,22 @@ async def test_periods_are_appended_once_however_often_the_update_arrives(hub: H
         (session(minutes=-5), grpc.StatusCode.ABORTED, "OUT_OF_DATE"),
         (session(minutes=5, location_id="x" * 40), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
         (session(minutes=5, status=77), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
+        (session(minutes=5, auth_method=77), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
+        (
+            session(minutes=5, charging_periods=[{"start_date_time": stamp(NOW), "dimensions": [{"type": 77}]}]),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "INVALID_FIELD",
+        ),
         (session(minutes=5, party_id="XXX"), grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED"),
     ],
-    ids=["older than what is stored", "a field too long", "an unknown enum value", "another party's"],
+    ids=[
+        "older than what is stored",
+        "a field too long",
+        "an unknown state",
+        "an unknown way",
+        "an unknown dimension",
+        "another's",
+    ],
 )
 async def test_a_report_that_breaks_a_rule_changes_nothing(
     hub: Hub, partner: PartnerFactory, report: session_object_pb2.Session, code: grpc.StatusCode, reason: str
