@@ -134,7 +134,13 @@ class CommandDesk:
         return await self._committer.run(self._change(command, lambda found, now: found.responded(reply, now)))
 
     async def report(
-        self, cpo: PartyId, command_id: str, result: CommandResult, messages: tuple[bytes, ...]
+        self,
+        cpo: PartyId,
+        command_id: str,
+        result: CommandResult,
+        messages: tuple[bytes, ...],
+        *,
+        correlation_id: str = "",
     ) -> Command:
         """Record the station's result and tell the eMSP.
 
@@ -152,13 +158,15 @@ class CommandDesk:
 
         command, changed = await self._committer.run(record)
         if changed:
-            self._in_background(self._notify(command))
+            self._in_background(self._notify(command, correlation_id))
         return command
 
-    async def _notify(self, command: Command) -> None:
+    async def _notify(self, command: Command, correlation_id: str) -> None:
         """Tell the eMSP, once and best effort: the journal tells it for good."""
         with suppress(Unreachable, TimedOut):
-            await self._partners.notify_command_result(command.emsp, self._document(command), self._wait)
+            await self._partners.notify_command_result(
+                command.emsp, self._document(command), self._wait, correlation_id
+            )
 
     async def expire(self) -> int:
         """Mark commands whose time is up; return how many."""

@@ -131,7 +131,7 @@ class Hub:
                 reads=self.reads,
                 learn=self.directory.learn,
                 advance=self.tail.advance,
-                settle=self.edge.end_refused,
+                settle=self._settle,
             ),
         )
         self.scheduler.every(
@@ -159,6 +159,11 @@ class Hub:
     def reachable(self, party: PartyId) -> bool:
         """Say whether a party holds a link or its endpoint answers."""
         return self.routing.reachable(party)
+
+    def _settle(self) -> int:
+        """Act on what the directory says by now; returns how many streams that ended."""
+        self.routing.look()
+        return self.edge.end_refused()
 
     def endpoint(self) -> str:
         """Return where partners call, `host:port`."""

@@ -94,13 +94,15 @@ class RoutedPartners:
         except _FAILURES as error:
             raise _refusal(error) from None
 
-    async def notify_command_result(self, emsp: PartyId, command: bytes, seconds: float) -> None:
+    async def notify_command_result(
+        self, emsp: PartyId, command: bytes, seconds: float, correlation_id: str = ""
+    ) -> None:
         """Tell an eMSP what became of a command."""
         request = partner_pb2.NotifyCommandResultRequest(
             emsp=wire.party_to_pb(emsp), command=command_pb2.Command.FromString(command)
         )
         try:
-            await self._ask(emsp, "notify_command_result", request, seconds, "")
+            await self._ask(emsp, "notify_command_result", request, seconds, correlation_id)
         except _FAILURES as error:
             raise _refusal(error) from None
 

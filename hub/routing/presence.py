@@ -82,6 +82,10 @@ class PresenceTracker:
             self._failures[endpoint] = after
             self._wake.set()
 
+    def look(self) -> None:
+        """Compare what is with what was recorded: endpoints have come or gone."""
+        self._wake.set()
+
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -140,6 +144,8 @@ class HealthPings:
         self._endpoints = endpoints
         self._every = every_seconds
         self._timeout = timeout_seconds
+        self._pinged: frozenset[Endpoint] = frozenset()
+        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -153,12 +159,26 @@ class HealthPings:
             with suppress(asyncio.CancelledError):
                 await self._task
 
+    def look(self) -> None:
+        """Ping the endpoints that are new."""
+        self._wake.set()
+
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            places = asyncio.Semaphore(_PINGS_AT_ONCE)
-            await asyncio.gather(*(self._ping(endpoint, places) for endpoint in self._endpoints()))
+            due = loop.time() + self._every
+            await self._ping_each(frozenset())
             await self._dialled.close_idle()
-            await asyncio.sleep(self._every)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    while await self._wake.wait():
+                        self._wake.clear()
+                        await self._ping_each(self._pinged)
+
+    async def _ping_each(self, but: frozenset[Endpoint]) -> None:
+        self._pinged = frozenset(self._endpoints())
+        places = asyncio.Semaphore(_PINGS_AT_ONCE)
+        await asyncio.gather(*(self._ping(endpoint, places) for endpoint in self._pinged - but))
 
     async def _ping(self, endpoint: Endpoint, places: asyncio.Semaphore) -> None:
         request = partner_pb2.PingRequest()

@@ -43,6 +43,7 @@ class Routing:
         self._directory = directory
         self._seen: Directory | None = None
         self._endpoints: dict[Endpoint, list[PartyId]] = {}
+        self._looked: Mapping[Endpoint, Sequence[PartyId]] = self._endpoints
         self.counts = Counts()
         self._tracker = PresenceTracker(sink=presence, endpoints=self.endpoints, grace_seconds=offline_grace_seconds)
         self.links = Links(
@@ -78,6 +79,14 @@ class Routing:
         self._tracker.start(recorded)
         self._pings.start()
 
+    def look(self) -> None:
+        """Act on what has changed about endpoints: new ones are pinged at once, and not when their turn comes."""
+        endpoints = self.endpoints()
+        if endpoints is not self._looked:
+            self._looked = endpoints
+            self._tracker.look()
+            self._pings.look()
+
     async def stop(self) -> None:
         """End what runs in the background and close every connection to an endpoint."""
         await self._pings.stop()
@@ -101,8 +110,9 @@ class Routing:
         return self._endpoints
 
     def _platform_of(self, party: PartyId) -> str | None:
+        """Return whose links answer for a party: nobody's while it is suspended."""
         found = self._directory().parties.get(party)
-        return None if found is None else found.platform
+        return None if found is None or found.state is PartyState.SUSPENDED else found.platform
 
     def _endpoint_of(self, party: PartyId) -> Endpoint | None:
         return _endpoint(self._directory(), party)

@@ -118,7 +118,7 @@ class CommandServicer:
             next_page_token=page.next_token(shown[-1].id) if len(found) > page.size else "",
         )
 
-    async def ReportCommandResult(self, request: pb.ReportCommandResultRequest, call: Call) -> pb.Command:  # noqa: ARG002
+    async def ReportCommandResult(self, request: pb.ReportCommandResultRequest, call: Call) -> pb.Command:
         """Take a station's result."""
         reader = Reader()
         cpo = reader.party("cpo", request.cpo.country_code, request.cpo.party_id)
@@ -131,7 +131,8 @@ class CommandServicer:
                 reader.refuse(f"messages[{position}].text", f"has at most {_TEXT_MAX} characters")
         reader.done()
         texts = tuple(text.SerializeToString() for text in request.messages)
-        return command_to_pb(await self._desk.report(cpo, command_id, result, texts))
+        reported = await self._desk.report(cpo, command_id, result, texts, correlation_id=call.correlation_id)
+        return command_to_pb(reported)
 
 
 def _ids(*fields: str) -> _ReadOrder:

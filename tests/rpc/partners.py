@@ -85,8 +85,13 @@ async def say_nothing(request: Any) -> Message:
 
 
 @asynccontextmanager
-async def held_link(partner: Partner, behaviour: Behaviour, *, concurrency_max: int = 0) -> AsyncIterator[Any]:
-    """Hold a link that answers with a behaviour; yields the call once the hub has accepted it."""
+async def held_link(
+    partner: Partner, behaviour: Behaviour, *, concurrency_max: int = 0, requests: list[pb.LinkRequest] | None = None
+) -> AsyncIterator[Any]:
+    """Hold a link that answers with a behaviour; yields the call once the hub has accepted it.
+
+    What is asked is added to `requests`.
+    """
     call: Any = LinkServiceStub(partner.channel).Connect()
     parties = [key(party) for party in partner.parties]
     await call.write(pb.ConnectRequest(hello=pb.LinkHello(parties=parties, concurrency_max=concurrency_max)))
@@ -111,6 +116,8 @@ async def held_link(partner: Partner, behaviour: Behaviour, *, concurrency_max: 
         with suppress(grpc.RpcError, asyncio.CancelledError):
             while (message := await call.read()) is not grpc.aio.EOF:
                 if message.WhichOneof("message") == "request":
+                    if requests is not None:
+                        requests.append(message.request)
                     task = asyncio.create_task(answer(message.request))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)

@@ -16,6 +16,7 @@ from roamhub.v1 import command_pb2 as pb
 from roamhub.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from roamhub.v1.command_pb2_grpc import CommandServiceStub
 from roamhub.v1.journal_pb2_grpc import JournalServiceStub
+from roamhub.v1.link_pb2 import LinkRequest
 
 from hub.config import Config
 from hub.domain.agreements import AgreementState, Service
@@ -139,6 +140,19 @@ async def test_a_session_is_started_and_the_emsp_learns_of_it_three_ways(
         assert (await next_state()).result == pb.COMMAND_RESULT_TYPE_ACCEPTED
         assert await stub(emsp).GetCommand(pb.GetCommandRequest(name=command.name)) == done
         await eventually(lambda: any(isinstance(each, partner_pb2.NotifyCommandResultRequest) for each in app.told))
+
+
+async def test_all_messages_of_an_exchange_carry_its_correlation_id(cpo: Partner, emsp: Partner) -> None:
+    to_cpo: list[LinkRequest] = []
+    to_emsp: list[LinkRequest] = []
+    async with held_link(cpo, BackEnd(), requests=to_cpo), held_link(emsp, BackEnd(), requests=to_emsp):
+        command = await stub(emsp).StartSession(start(), metadata=(("x-correlation-id", "c-1"),))
+        await stub(cpo).ReportCommandResult(result(command), metadata=(("x-correlation-id", "c-2"),))
+        await eventually(lambda: bool(to_emsp))
+    assert [(each.WhichOneof("request"), each.correlation_id) for each in to_cpo + to_emsp] == [
+        ("execute_command", "c-1"),
+        ("notify_command_result", "c-2"),
+    ]
 
 
 async def test_the_authorization_that_a_start_carries_is_on_record_for_session_and_cdr(

@@ -410,8 +410,9 @@ async def test_presence_follows_links_and_endpoints_and_is_recorded(
     assert not recorded[EMSP].connected
 
 
-async def test_a_suspended_party_is_not_dialled(hub: Hub, partner: PartnerFactory) -> None:
-    async with reached(hub, partner, "dial", says_yes):
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_suspended_party_is_not_asked(hub: Hub, partner: PartnerFactory, way: str) -> None:
+    async with reached(hub, partner, way, says_yes):
         party = hub.directory.current.parties[EMSP]
         await hub.committer.run(lambda uow: uow.parties.save(replace(party, state=PartyState.SUSPENDED)))
         error = await outcome(hub)

@@ -54,7 +54,9 @@ class Partners(Protocol):
         """Hand a command to a CPO and return its direct response."""
         ...
 
-    async def notify_command_result(self, emsp: PartyId, command: bytes, seconds: float) -> None:
+    async def notify_command_result(
+        self, emsp: PartyId, command: bytes, seconds: float, correlation_id: str = ""
+    ) -> None:
         """Tell an eMSP what became of a command; `command` is the serialised message."""
         ...
 

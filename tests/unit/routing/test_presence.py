@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from hub.domain.errors import Unreachable
 from hub.domain.ids import PartyId
 from hub.routing.dialled import Endpoint
-from hub.routing.presence import PresenceTracker
+from hub.routing.presence import HealthPings, PresenceTracker
 
 ONE, TWO = PartyId("NL", "ONE"), PartyId("NL", "TWO")
 PLACE = Endpoint("127.0.0.1:1", "p.platforms.roamhub.internal")
@@ -106,3 +107,49 @@ async def test_a_change_that_could_not_be_recorded_is_recorded_later(
         await sink.told.wait()
     await tracker.stop()
     assert sink.changes == [(ONE, True)]
+
+
+async def test_a_party_whose_endpoint_is_gone_becomes_offline_without_a_call(sink: Sink) -> None:
+    endpoints = {PLACE: [ONE]}
+    tracker = make(sink, endpoints)
+    tracker.start({})
+    tracker.endpoint_called(PLACE, True)
+    await sink.told.wait()
+    endpoints[Endpoint("127.0.0.1:2", "q")] = endpoints.pop(PLACE)
+    tracker.look()
+    await asyncio.sleep(0.15)
+    await tracker.stop()
+    assert sink.changes == [(ONE, True), (ONE, False)]
+
+
+class Dialled:
+    """Notes who is pinged."""
+
+    def __init__(self) -> None:
+        self.pinged: list[Endpoint] = []
+
+    async def ask(self, endpoint: Endpoint, kind: str, *_: Any) -> None:
+        assert kind == "ping"
+        self.pinged.append(endpoint)
+
+    async def close_idle(self) -> None: ...
+
+
+async def test_a_new_endpoint_is_pinged_at_once_and_the_others_in_their_turn() -> None:
+    dialled, endpoints = Dialled(), {PLACE: [ONE]}
+    pings = HealthPings(
+        dialled=dialled,  # type: ignore[arg-type]
+        endpoints=lambda: endpoints,
+        every_seconds=1_000,
+        timeout_seconds=1,
+    )
+    pings.start()
+    await asyncio.sleep(0.01)
+    other = Endpoint("127.0.0.1:2", "q.platforms.roamhub.internal")
+    endpoints[other] = [TWO]
+    pings.look()
+    await asyncio.sleep(0.01)
+    pings.look()
+    await asyncio.sleep(0.01)
+    await pings.stop()
+    assert dialled.pinged == [PLACE, other]
