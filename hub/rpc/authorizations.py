@@ -70,8 +70,8 @@ class AuthorizationServicer:
         reader = Reader()
         wanted = AuthorizationFilter(
             party=reader.party("party", request.party.country_code, request.party.party_id),
-            start=reader.time("start_time", request.start_time) if request.HasField("start_time") else None,
-            end=reader.time("end_time", request.end_time) if request.HasField("end_time") else None,
+            start=reader.optional_time("start_time", request),
+            end=reader.optional_time("end_time", request),
         )
         reader.done()
         (before,) = page.key(str) or ("",)

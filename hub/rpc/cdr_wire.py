@@ -57,6 +57,8 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         _exact(reader, "cdr.total_parking_time", cdr.total_parking_time, least=_ZERO)
     if end < start:
         reader.refuse("cdr.end_date_time", "is not before start_date_time")
+    if cdr.extensions:
+        reader.extensions("cdr.extensions", cdr.extensions)
     if cdr.credit and not cdr.credit_reference_id:
         reader.refuse("cdr.credit_reference_id", "is required on a credit CDR")
     _check_enums(reader, cdr)

@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from roamhub.v1 import cdr_pb2
 
 from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
@@ -18,11 +16,12 @@ from hub.domain.journal import Stream
 from hub.rpc.calls import Call
 from hub.rpc.cdr_wire import answer_to_pb, record_to_pb, submission_from_pb
 from hub.rpc.chunks import chunks
-from hub.rpc.paging import read_page
+from hub.rpc.journal import require_index
+from hub.rpc.paging import fitting, read_page
 from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
 from hub.rpc.tail import JournalTail
-from hub.rpc.wire import Reader, time_from_pb
+from hub.rpc.wire import Reader
 
 BATCH_MAX = 1_000
 #: CDRs of one stream that are handed to the committer together, at most.
@@ -98,20 +97,20 @@ class CdrServicer:
         """List the caller's CDRs in the order of the clearing journal."""
         reader = Reader()
         state = reader.one_of("state", request.state, _STATES, CdrState.ACCEPTED) if request.state else None
-        reader.done()
         wanted = CdrFilter(
             parties=frozenset(call.caller.parties),
             state=state,
-            end_time_from=_optional(request.end_time_from, present=request.HasField("end_time_from")),
-            end_time_before=_optional(request.end_time_before, present=request.HasField("end_time_before")),
+            end_time_from=reader.optional_time("end_time_from", request),
+            end_time_before=reader.optional_time("end_time_before", request),
         )
+        reader.done()
         page = read_page(request)
         (after,) = page.key(int) or (-1,)
         records = await self._reads.run(lambda uow: uow.cdrs.list(wanted, after, page.size + 1))
-        shown = records[: page.size]
+        shown = fitting(records, page.size, _bytes_of)
         return cdr_pb2.ListCdrsResponse(
             cdrs=[record_to_pb(record) for record in shown],
-            next_page_token=page.next_token(shown[-1].answer.receipt.index) if len(records) > page.size else "",
+            next_page_token=page.next_token(shown[-1].answer.receipt.index) if len(records) > len(shown) else "",
         )
 
     async def WatchCdrs(
@@ -123,15 +122,18 @@ class CdrServicer:
             reader.refuse("after_index", "is -1 or an index")
             reader.done()
         index = request.after_index
+        await require_index(self._reads, self._tail, Stream.CLEARING, index)
         while not self._tail.stopping:
             head = self._tail.head(Stream.CLEARING)
             records = await self._newer(frozenset(call.caller.parties), index) if head > index + 1 else []
             if records or head > index + 1:
-                # A full page may have more behind it; a short one means that all up to the head has been seen.
-                last = records[-1].answer.receipt.index if records else -1
-                index = last if len(records) == _PAGE else max(head - 1, last)
-                yield cdr_pb2.WatchCdrsResponse(cdrs=[record_to_pb(r) for r in records], next_after_index=index)
-                await asyncio.sleep(_REST_SECONDS if len(records) < _PAGE else 0)
+                shown = fitting(records, _PAGE, _bytes_of)
+                # More may follow a full page, or one cut short; else all up to the head has been seen.
+                more = len(records) == _PAGE or len(shown) < len(records)
+                last = shown[-1].answer.receipt.index if shown else -1
+                index = last if more else max(head - 1, last)
+                yield cdr_pb2.WatchCdrsResponse(cdrs=[record_to_pb(r) for r in shown], next_after_index=index)
+                await asyncio.sleep(0 if more else _REST_SECONDS)
             elif not await self._tail.wait(Stream.CLEARING, index, _PROGRESS_SECONDS):
                 yield cdr_pb2.WatchCdrsResponse(next_after_index=index)
 
@@ -143,8 +145,8 @@ class CdrServicer:
 _STATES = {int(state): state for state in CdrState}
 
 
-def _optional(stamp: Timestamp, *, present: bool) -> datetime | None:
-    return time_from_pb(stamp) if present else None
+def _bytes_of(record: CdrRecord) -> int:
+    return len(record.document)
 
 
 def _outcome(answer: CdrAnswer | HubError) -> cdr_pb2.CdrOutcome:

@@ -28,7 +28,7 @@ from hub.rpc.clearing_messages import (
     whole_statement_to_pb,
 )
 from hub.rpc.paging import read_page
-from hub.rpc.wire import Reader, time_from_pb
+from hub.rpc.wire import Reader
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -147,9 +147,9 @@ class ClearingServicer:
         netting = Netting.MULTILATERAL
         if request.netting:
             netting = reader.one_of("netting", request.netting, NETTINGS, netting)
+        since = reader.optional_time("issue_time_from", request)
+        until = reader.optional_time("issue_time_before", request)
         reader.done()
-        since = time_from_pb(request.issue_time_from) if request.HasField("issue_time_from") else None
-        until = time_from_pb(request.issue_time_before) if request.HasField("issue_time_before") else None
         found = await self._reads.run(lambda uow: statements.list_positions(uow, call.caller, netting, since, until))
         return positions_to_pb(found)
 

@@ -17,7 +17,7 @@ from hub.domain.commands import Command, CommandKind, CommandResult, CommandStat
 from hub.domain.ids import PartyId
 from hub.rpc.authorizations import party_key
 from hub.rpc.calls import Call
-from hub.rpc.paging import read_page
+from hub.rpc.paging import fitting, read_page
 from hub.rpc.wire import Reader, time_to_pb
 
 _ID_MAX = 36
@@ -112,10 +112,10 @@ class CommandServicer:
         reader.done()
         (before,) = page.key(str) or ("",)
         found = await self._reads.run(lambda uow: uow.commands.list(party, state, before, page.size + 1))
-        shown = found[: page.size]
+        shown = fitting(found, page.size, lambda command: len(command.order))
         return pb.ListCommandsResponse(
             commands=[command_to_pb(each) for each in shown],
-            next_page_token=page.next_token(shown[-1].id) if len(found) > page.size else "",
+            next_page_token=page.next_token(shown[-1].id) if len(found) > len(shown) else "",
         )
 
     async def ReportCommandResult(self, request: pb.ReportCommandResultRequest, call: Call) -> pb.Command:

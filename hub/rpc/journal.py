@@ -46,21 +46,15 @@ class JournalServicer:
         """Stream entries from an index on; responses are serialised here, each entry once for all watchers."""
         stream, kinds = _read_request(request)
         index = request.after_index
-        if index >= self._tail.head(stream):
-            raise Expired(
-                "INDEX_TOO_NEW",
-                "after_index: lies beyond the journal's end",
-                field="after_index",
-                head=str(self._tail.head(stream) - 1),
-            )
+        await require_index(self._reads, self._tail, stream, index)
         reported = index
         while not self._tail.stopping:
+            directory = self._directory()
             entries, page = self._tail.after(stream, index, PAGE), PAGE
             if entries is None:
-                entries, page = await self._read(stream, index), _STORED_PAGE
+                (entries, directory), page = await self._read(stream, index), _STORED_PAGE
             if entries:
                 index = entries[-1].index
-                directory = self._directory()
                 shown = [
                     e for e in entries if (not kinds or e.fact.kind in kinds) and may_see(directory, call.caller, e)
                 ]
@@ -73,8 +67,9 @@ class JournalServicer:
                 yield self._response([], index)
                 reported = index
 
-    async def _read(self, stream: Stream, index: int) -> list[Entry]:
-        return list(await self._reads.run(lambda uow: uow.journal.read(stream, index, _STORED_PAGE)))
+    async def _read(self, stream: Stream, index: int) -> tuple[list[Entry], Directory]:
+        """Return stored entries with the directory of their time: another process may have changed both just now."""
+        return await self._reads.run(lambda uow: (list(uow.journal.read(stream, index, _STORED_PAGE)), uow.directory))
 
     def _response(self, entries: list[Entry], index: int) -> bytes:
         """Serialise a WatchResponse from entries that are serialised already (protobuf: concatenation merges)."""
@@ -93,6 +88,21 @@ class JournalServicer:
             while self._encoded_bytes > _CACHED_BYTES:
                 self._encoded_bytes -= len(self._encoded.popitem(last=False)[1])
         return encoded
+
+
+async def require_index(reads: Reads, tail: JournalTail, stream: Stream, index: int) -> None:
+    """Raise Expired unless the journal has come as far as an index that a watcher starts after."""
+    if index < tail.head(stream):
+        return
+    # It may be an index of another process's, of which this one has not heard yet.
+    tail.advance(await reads.run(lambda uow: {each: uow.journal.head(each) for each in Stream}))
+    if index >= tail.head(stream):
+        raise Expired(
+            "INDEX_TOO_NEW",
+            "after_index: lies beyond the journal's end",
+            field="after_index",
+            head=str(tail.head(stream) - 1),
+        )
 
 
 def _read_request(request: journal_pb2.WatchRequest) -> tuple[Stream, frozenset[EntryKind]]:

@@ -1,23 +1,14 @@
 """What the List methods of published objects share: keys, filters, and where a page goes on."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from roamhub.v1 import common_pb2, location_pb2, tariff_pb2
 
 from hub.app.locations import Place
 from hub.domain.errors import Invalid, invalid
 from hub.domain.ids import ObjectId, PartyId
-from hub.domain.locations import LocationRecord
-from hub.domain.tariffs import TariffRecord
 from hub.rpc.paging import Page
 from hub.rpc.wire import Reader
-
-#: A page holds objects of at most so many bytes, or a single one: gRPC's clients take messages of 4 MiB.
-_PAGE_BYTES = 2 * 1024 * 1024
-
-R = TypeVar("R", LocationRecord, TariffRecord)
 
 #: Longest id of a location, EVSE, connector or tariff.
 ID_MAX = 36
@@ -34,11 +25,10 @@ def read_filter(
 ) -> tuple[PartyId | None, datetime | None]:
     """Return the owner and the time that a list is narrowed to; raises Invalid."""
     reader = Reader()
-    party = since = None
+    party = None
     if request.HasField("party"):
         party = reader.party("party", request.party.country_code, request.party.party_id)
-    if request.HasField("updated_since"):
-        since = reader.time("updated_since", request.updated_since)
+    since = reader.optional_time("updated_since", request)
     reader.done()
     return party, since
 
@@ -52,16 +42,6 @@ def read_place(page: Page) -> Place | None:
         return Place(PartyId(country_code, party_id), str(folded))
     except (TypeError, ValueError):
         raise bad_token() from None
-
-
-def fitting(records: Sequence[R], page: Page) -> Sequence[R]:
-    """Return the first records that fit on a page, by their number and by their bytes."""
-    size = 0
-    for count, record in enumerate(records[: page.size]):
-        size += len(record.document)
-        if count and size > _PAGE_BYTES:
-            return records[:count]
-    return records[: page.size]
 
 
 def place_token(page: Page, last: ObjectId) -> str:

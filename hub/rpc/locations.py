@@ -29,10 +29,10 @@ from hub.domain.geo import DEGREE, Point
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.locations import Location, PowerType
 from hub.rpc.calls import Call
-from hub.rpc.listing import ID_MAX, bad_token, fitting, place_token, read_filter, read_key, read_place
+from hub.rpc.listing import ID_MAX, bad_token, place_token, read_filter, read_key, read_place
 from hub.rpc.location_edit import PatchConnector, PatchEvse, PatchLocation
 from hub.rpc.location_wire import location_from_pb, record_to_pb, states_report
-from hub.rpc.paging import Page, read_page
+from hub.rpc.paging import Page, fitting, read_page
 from hub.rpc.policy import CPO
 from hub.rpc.publishing import Publisher, refusal_of, require_size, result_of
 from hub.rpc.wire import Reader
@@ -196,7 +196,7 @@ class LocationServicer:
                 uow, call.caller, party=party, updated_since=since, after=read_place(page), limit=page.size + 1
             )
         )
-        shown = fitting(records, page)
+        shown = fitting(records, page.size, lambda record: len(record.document))
         return location_pb2.ListLocationsResponse(
             locations=[record_to_pb(record) for record in shown],
             next_page_token=place_token(page, shown[-1].id) if len(records) > len(shown) else "",
@@ -212,7 +212,7 @@ class LocationServicer:
         found = await self._reads.run(
             lambda uow: search_locations(uow, call.caller, search, after=after, limit=page.size + 1)
         )
-        shown = found[: len(fitting([record for _, record in found], page))]
+        shown = fitting(found, page.size, lambda each: len(each[1].document))
         token = ""
         if len(found) > len(shown):
             place = shown[-1][0]

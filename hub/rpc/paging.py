@@ -7,8 +7,9 @@ secret either, so it holds sort keys of objects that the caller was just shown, 
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -17,6 +18,11 @@ from hub.domain.errors import Invalid, invalid
 #: What a caller gets who names no size, and the most that anyone gets.
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1_000
+
+#: A page holds objects of at most so many bytes, or a single one: gRPC's clients take messages of 4 MiB.
+_PAGE_BYTES = 2 * 1024 * 1024
+
+T = TypeVar("T")
 
 _DIGEST_BYTES = 8
 _TOKEN_CHARACTERS_MAX = 1_024
@@ -64,6 +70,16 @@ def read_page(request: Any, *, default: int = PAGE_SIZE_DEFAULT, most: int = PAG
     size = min(request.page_size or default, most)
     digest = _digest(request)
     return Page(size=size, after=_read_token(request.page_token, digest), _digest=digest)
+
+
+def fitting(items: Sequence[T], size: int, bytes_of: Callable[[T], int]) -> Sequence[T]:
+    """Return the first items that fit into one response, by their number and by their bytes."""
+    total = 0
+    for count, item in enumerate(items[:size]):
+        total += bytes_of(item)
+        if count and total > _PAGE_BYTES:
+            return items[:count]
+    return items[:size]
 
 
 def _digest(request: Message) -> bytes:

@@ -9,7 +9,7 @@ from hub.domain.ids import ObjectId
 from hub.domain.sessions import ChargingSession, SessionState
 from hub.rpc.calls import Call
 from hub.rpc.enums import check_enums
-from hub.rpc.paging import read_page
+from hub.rpc.paging import fitting, read_page
 from hub.rpc.wire import Reader, time_from_pb
 
 _STATES = {int(state): state for state in SessionState}
@@ -66,10 +66,10 @@ class SessionServicer:
         cpo, session_id = page.key(int, str) or (0, "")
         parties = frozenset(call.caller.parties)
         found = await self._reads.run(lambda uow: uow.sessions.list(parties, state, (cpo, session_id), page.size + 1))
-        shown = found[: page.size]
+        shown = fitting(found, page.size, lambda each: len(each[1].document))
         return session_pb2.ListSessionsResponse(
             sessions=[session_object_pb2.Session.FromString(session.document) for _, session in shown],
-            next_page_token=page.next_token(*shown[-1][0]) if len(found) > page.size else "",
+            next_page_token=page.next_token(*shown[-1][0]) if len(found) > len(shown) else "",
         )
 
 
@@ -105,6 +105,7 @@ def session_from_pb(session: session_object_pb2.Session, path: str = "session") 
         last_updated=reader.time("last_updated", session.last_updated),
         document=session.SerializeToString(deterministic=True),
     )
+    reader.extensions("extensions", session.extensions)
     check_enums(reader, session)
     reader.done()
     return read

@@ -14,9 +14,9 @@ from hub.domain.errors import NotFound
 from hub.domain.ids import ObjectId, fold
 from hub.domain.locations import LocationRecord
 from hub.rpc.calls import Call
-from hub.rpc.listing import ID_MAX, fitting, place_token, read_filter, read_key, read_place
+from hub.rpc.listing import ID_MAX, place_token, read_filter, read_key, read_place
 from hub.rpc.location_wire import record_to_pb
-from hub.rpc.paging import read_page
+from hub.rpc.paging import fitting, read_page
 from hub.rpc.policy import CPO
 from hub.rpc.publishing import Publisher, result_of
 from hub.rpc.rating_wire import rated_to_pb
@@ -95,7 +95,7 @@ class TariffServicer:
                 uow, call.caller, party=party, updated_since=since, after=after, limit=page.size + 1
             )
         )
-        shown = fitting(records, page)
+        shown = fitting(records, page.size, lambda record: len(record.document))
         return tariff_pb2.ListTariffsResponse(
             tariffs=[tariff_object_pb2.Tariff.FromString(record.document) for record in shown],
             next_page_token=place_token(page, shown[-1].id) if len(records) > len(shown) else "",

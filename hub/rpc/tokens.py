@@ -15,7 +15,7 @@ from hub.domain.parties import Caller
 from hub.domain.tokens import Token
 from hub.rpc.calls import Call
 from hub.rpc.field_masks import patched
-from hub.rpc.paging import read_page
+from hub.rpc.paging import fitting, read_page
 from hub.rpc.policy import EMSP, require_party
 from hub.rpc.publishing import Progress, outcomes, publish, require_size, result_of
 from hub.rpc.token_wire import key_from_pb, time_of, token_from_pb
@@ -116,14 +116,14 @@ class TokenServicer:
         page = read_page(request)
         reader = Reader()
         emsp = PartyId(request.party.country_code, request.party.party_id)
-        since = reader.time("updated_since", request.updated_since) if request.HasField("updated_since") else None
+        since = reader.optional_time("updated_since", request)
         reader.done()
         uid, token_type = page.key(str, str) or ("", "")
         found = await self._reads.run(
             lambda uow: uow.tokens.page(emsp, after=(uid, token_type), updated_since=since, limit=page.size + 1)
         )
-        shown = found[: page.size]
+        shown = fitting(found, page.size, lambda token: len(token.document))
         return token_pb2.ListTokensResponse(
             tokens=[pb.Token.FromString(token.document) for token in shown],
-            next_page_token=page.next_token(shown[-1].key.uid, shown[-1].key.type) if len(found) > page.size else "",
+            next_page_token=page.next_token(shown[-1].key.uid, shown[-1].key.type) if len(found) > len(shown) else "",
         )

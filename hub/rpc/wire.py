@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import common_pb2
@@ -80,6 +81,14 @@ class Reader:
             self.refuse(field, "is a time within the years 1 to 9999")
             return _EPOCH
         return time_from_pb(stamp)
+
+    def optional_time(self, field: str, owner: Message) -> datetime | None:
+        """Read an instant that narrows a list; None when it is absent. The epoch is as good as any other."""
+        name = field.rpartition(".")[2]
+        stamp: Timestamp = getattr(owner, name)
+        if not owner.HasField(name):
+            return None
+        return self.time(field, stamp) if stamp.seconds or stamp.nanos else _EPOCH
 
     def decimal(self, field: str, number: PbDecimal, *, required: bool = True) -> Decimal:
         """Read an exact decimal."""

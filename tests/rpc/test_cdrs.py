@@ -173,6 +173,9 @@ MALFORMED = {
         make_cdr(tariffs=[{"elements": [{"restrictions": {"day_of_week": [1, 99]}}]}]),
         "cdr.tariffs[0].elements[0].restrictions.day_of_week[1]",
     ),
+    "extensions that are no JSON": (changed("extensions", '{"a": 1'), "cdr.extensions"),
+    "extensions that are no object": (changed("extensions", "[1]"), "cdr.extensions"),
+    "extensions too long": (changed("extensions", '{"a": "' + "x" * 65_536 + '"}'), "cdr.extensions"),
     "a credit of nothing": (changed("credit", True), "cdr.credit_reference_id"),
 }
 
@@ -340,3 +343,43 @@ async def test_an_emsp_that_watches_gets_each_cdr_once_and_resumes(roaming: Roam
     await roaming.submit(make_cdr("CDR-4"), 4)
     second, _ = await watch(resume, 1)
     assert [*first, *second] == ["CDR-1", "CDR-2", "CDR-3", "CDR-4"]
+
+
+async def test_large_cdrs_are_listed_and_watched_in_responses_that_a_client_takes(roaming: Roaming) -> None:
+    stub = cdr_pb2_grpc.CdrServiceStub(roaming.emsp.channel)
+    large = {"encoding_method": "OCMF", "signed_values": [{"nature": "Start", "signed_data": "x" * 1_500_000}]}
+    for number_ in (1, 2, 3):
+        await roaming.submit(make_cdr(f"CDR-{number_}", signed_data=large), number_)
+    listed: list[str] = []
+    token = ""
+    while True:
+        page = await stub.ListCdrs(cdr_pb2.ListCdrsRequest(page_size=1_000, page_token=token))
+        listed += [record.cdr.id for record in page.cdrs]
+        token = page.next_page_token
+        if not token:
+            break
+    assert listed == ["CDR-1", "CDR-2", "CDR-3"]
+    watched: list[str] = []
+    async for response in stub.WatchCdrs(cdr_pb2.WatchCdrsRequest(after_index=-1)):
+        watched += [record.cdr.id for record in response.cdrs]
+        if len(watched) == 3:
+            break
+    assert watched == listed
+
+
+@pytest.mark.parametrize("field", ["end_time_from", "end_time_before"])
+async def test_a_list_is_narrowed_by_times_that_can_be(roaming: Roaming, field: str) -> None:
+    odd = cdr_pb2.ListCdrsRequest()
+    getattr(odd, field).seconds = 10**18
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await roaming.service.ListCdrs(odd)
+    assert refusal(caught.value).fields == [field]
+    getattr(odd, field).seconds = 0
+    assert not (await roaming.service.ListCdrs(odd)).cdrs
+
+
+async def test_a_watch_from_beyond_the_end_is_refused(roaming: Roaming) -> None:
+    watch = roaming.service.WatchCdrs(cdr_pb2.WatchCdrsRequest(after_index=5))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watch.read()
+    assert (caught.value.code(), refusal(caught.value).reason) == (grpc.StatusCode.OUT_OF_RANGE, "INDEX_TOO_NEW")

@@ -101,6 +101,7 @@ async def test_periods_are_appended_once_however_often_the_update_arrives(hub: H
         (session(minutes=-5), grpc.StatusCode.ABORTED, "OUT_OF_DATE"),
         (session(minutes=5, location_id="x" * 40), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
         (session(minutes=5, status=77), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
+        (session(minutes=5, extensions='{"a": 1'), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
         (session(minutes=5, auth_method=77), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
         (
             session(minutes=5, charging_periods=[{"start_date_time": stamp(NOW), "dimensions": [{"type": 77}]}]),
@@ -113,6 +114,7 @@ async def test_periods_are_appended_once_however_often_the_update_arrives(hub: H
         "older than what is stored",
         "a field too long",
         "an unknown state",
+        "no JSON",
         "an unknown way",
         "an unknown dimension",
         "another's",

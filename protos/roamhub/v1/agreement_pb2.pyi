@@ -398,7 +398,7 @@ class AgreementTerms(_message.Message):
 
     @_builtins.property
     def checks(self) -> _containers.ScalarMap[_builtins.str, Global___AgreementTerms.CheckAction.ValueType]:
-        """By the code of a CDR check, what its failure leads to; at most 200. Other checks do what docs/checks.md says."""
+        """By the code of a CDR check, what its failure leads to; at most 200. Other checks do what docs/cdr-checks.md says."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:

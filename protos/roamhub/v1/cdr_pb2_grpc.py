@@ -114,6 +114,7 @@ class CdrServiceServicer:
 
     def WatchCdrs(self, request, context):
         """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+        Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

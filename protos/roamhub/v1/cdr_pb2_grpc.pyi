@@ -52,7 +52,9 @@ class CdrServiceStub:
     ListCdrs: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]
     """Lists the caller's CDRs in the order of the clearing journal."""
     WatchCdrs: _grpc.UnaryStreamMultiCallable[_cdr_pb2.WatchCdrsRequest, _cdr_pb2.WatchCdrsResponse]
-    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes."""
+    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+    Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
+    """
 
 @_typing.type_check_only
 class CdrServiceAsyncStub(CdrServiceStub):
@@ -78,7 +80,9 @@ class CdrServiceAsyncStub(CdrServiceStub):
     ListCdrs: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]  # type: ignore[assignment]
     """Lists the caller's CDRs in the order of the clearing journal."""
     WatchCdrs: _aio.UnaryStreamMultiCallable[_cdr_pb2.WatchCdrsRequest, _cdr_pb2.WatchCdrsResponse]  # type: ignore[assignment]
-    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes."""
+    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+    Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
+    """
 
 class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
     """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited."""
@@ -137,6 +141,8 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cdr_pb2.WatchCdrsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_cdr_pb2.WatchCdrsResponse], _abc.AsyncIterator[_cdr_pb2.WatchCdrsResponse]]:
-        """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes."""
+        """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+        Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
+        """
 
 def add_CdrServiceServicer_to_server(servicer: CdrServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

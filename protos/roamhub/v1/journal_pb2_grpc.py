@@ -53,7 +53,8 @@ class JournalServiceServicer:
         missed or repeated. A partner sees what it owns, what it is the counterparty of, and in the registry stream what
         parties publish with which one of its own has an active agreement.
         Fails with OUT_OF_RANGE (`INDEX_TOO_OLD`) when entries after `after_index` have been compacted away: list the
-        objects anew, then watch from the head named in the error's metadata.
+        objects anew, then watch from the head named in the error's metadata. With OUT_OF_RANGE (`INDEX_TOO_NEW`) when the
+        journal has not come as far as `after_index`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,8 @@ class JournalServiceStub:
     missed or repeated. A partner sees what it owns, what it is the counterparty of, and in the registry stream what
     parties publish with which one of its own has an active agreement.
     Fails with OUT_OF_RANGE (`INDEX_TOO_OLD`) when entries after `after_index` have been compacted away: list the
-    objects anew, then watch from the head named in the error's metadata.
+    objects anew, then watch from the head named in the error's metadata. With OUT_OF_RANGE (`INDEX_TOO_NEW`) when the
+    journal has not come as far as `after_index`.
     """
 
 @_typing.type_check_only
@@ -55,7 +56,8 @@ class JournalServiceAsyncStub(JournalServiceStub):
     missed or repeated. A partner sees what it owns, what it is the counterparty of, and in the registry stream what
     parties publish with which one of its own has an active agreement.
     Fails with OUT_OF_RANGE (`INDEX_TOO_OLD`) when entries after `after_index` have been compacted away: list the
-    objects anew, then watch from the head named in the error's metadata.
+    objects anew, then watch from the head named in the error's metadata. With OUT_OF_RANGE (`INDEX_TOO_NEW`) when the
+    journal has not come as far as `after_index`.
     """
 
 class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -73,7 +75,8 @@ class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
         missed or repeated. A partner sees what it owns, what it is the counterparty of, and in the registry stream what
         parties publish with which one of its own has an active agreement.
         Fails with OUT_OF_RANGE (`INDEX_TOO_OLD`) when entries after `after_index` have been compacted away: list the
-        objects anew, then watch from the head named in the error's metadata.
+        objects anew, then watch from the head named in the error's metadata. With OUT_OF_RANGE (`INDEX_TOO_NEW`) when the
+        journal has not come as far as `after_index`.
         """
 
 def add_JournalServiceServicer_to_server(servicer: JournalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
