@@ -231,6 +231,49 @@ async def test_a_hub_that_was_down_catches_up_without_losing_a_cdr(desk: Desk) -
     assert not await desk.jobs.calculate()
 
 
+@pytest.mark.parametrize(
+    ("cycle", "step", "labels"),
+    [
+        (Cycle.HOURLY, timedelta(hours=1), ["2026-03-01t12z", "2026-03-01t13z", "2026-03-01t14z", "2026-03-01t19z"]),
+        (Cycle.DAILY, timedelta(days=1), ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-08"]),
+        (Cycle.WEEKLY, timedelta(weeks=1), ["2026-w09", "2026-w10", "2026-w11", "2026-w16"]),
+        (Cycle.MONTHLY, timedelta(days=31), ["2026-03", "2026-04", "2026-05", "2026-10"]),
+    ],
+)
+async def test_every_cycle_is_cut_off_as_its_time_comes_and_after_downtime(
+    desk: Desk, cycle: Cycle, step: timedelta, labels: list[str]
+) -> None:
+    await desk.open(cycle=cycle, time_zone="Europe/Amsterdam")
+    # Five windows go by with the hub down after the third CDR: they hold nothing, and no period stands for them.
+    for number, away in enumerate((step, step, 5 * step, step)):
+        await desk.submit(desk.cdr(f"C{number}"))
+        assert not await desk.jobs.follow_calendar()
+        desk.spine.clock.now += away
+        assert await desk.jobs.follow_calendar()
+        assert not await desk.jobs.follow_calendar()
+        await desk.jobs.calculate()
+    *ended, now = await desk.periods()
+    assert [period.name.rsplit("/")[-1] for period in ended] == labels
+    assert [period.cdr_count for period in ended] == [1, 1, 1, 1]
+    assert {period.state for period in ended} == {PeriodState.CALCULATED}
+    assert [period.end_index for period in ended] == [each.first_index for each in (*ended[1:], now)]
+    assert now.start_time <= desk.spine.clock.now < now.end_time
+
+
+async def test_a_month_cut_short_and_taken_up_again_is_two_periods(desk: Desk) -> None:
+    monthly = await desk.open(cycle=Cycle.MONTHLY)
+    old = monthly
+    for number, cycle in enumerate((Cycle.DAILY, Cycle.MONTHLY), start=2):
+        over = replace(old, state=AgreementState.SUPERSEDED)
+        old = replace(monthly, version=number, terms=replace(monthly.terms, cycle=cycle))
+        await desk.do(lambda uow, over=over: uow.agreements.save(over))  # type: ignore[misc]
+        await desk.do(lambda uow, new=old: uow.agreements.save(new))  # type: ignore[misc]
+        await desk.cut_off()
+    found = await desk.periods()
+    assert [period.name.rsplit("/")[-1] for period in found] == ["2026-03", "2026-03-01", "2026-03-p2"]
+    assert [period.end_index for period in found[:-1]] == [period.first_index for period in found[1:]]
+
+
 async def test_nothing_is_calculated_before_the_grace_is_over(desk: Desk) -> None:
     await desk.open(grace=timedelta(hours=6))
     await desk.submit(desk.cdr("C1"))

@@ -7,7 +7,7 @@ from hub.app.clearing.facts import no_period, require_period_name, state_fact
 from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, AgreementState
-from hub.domain.clearing.periods import Period, Terms, open_first, open_next
+from hub.domain.clearing.periods import Period, Terms, open_first, open_next, renamed
 from hub.domain.errors import Stale
 from hub.domain.journal import EntryKind
 from hub.domain.parties import Caller
@@ -144,7 +144,8 @@ def _open(uow: UnitOfWork, settings: ClearingSettings, agreement: Agreement, las
         time_zone=agreement.terms.time_zone,
         tz_version=settings.tz_version,
     )
-    if last is None:
-        uow.clearing.save_period(open_first(terms, index=0, now=uow.now))
-    else:
-        uow.clearing.save_period(open_next(last, terms, now=uow.now))
+    opened = open_first(terms, index=0, now=uow.now) if last is None else open_next(last, terms, now=uow.now)
+    # A window comes again when the cycle was amended and amended back within it.
+    while uow.clearing.period(opened.name) is not None:
+        opened = renamed(opened)
+    uow.clearing.save_period(opened)

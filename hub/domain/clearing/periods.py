@@ -245,6 +245,13 @@ def open_next(before: Period, terms: Terms, *, now: datetime) -> Period:
     return following
 
 
+def renamed(period: Period) -> Period:
+    """Return the period under the next name of its calendar window, for when the name it has is another's."""
+    parent, _, label = period.name.rpartition("/")
+    window, _, part = label.rpartition("-p")
+    return replace(period, name=f"{parent}/{window}-p{int(part) + 1}" if window else f"{period.name}-p2")
+
+
 def void(period: Period, following: Period) -> tuple[Period, Period]:
     """Void a period; the one after it takes over its range.
 
