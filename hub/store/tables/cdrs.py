@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, SmallInteger, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, SmallInteger, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.store.types import UtcMicros
@@ -28,7 +28,15 @@ class CdrRow(SQLModel, table=True):
         CheckConstraint("state IN (1, 2)", name="cdr_state"),
         Index("cdr_of_cpo", "cpo", "idx", unique=True),
         Index("cdr_of_emsp", "emsp", "idx"),
-        Index("cdr_credited_once", "cpo", "credit_of", unique=True),
+        # Few CDRs are credits: the others need no place in this index.
+        Index(
+            "cdr_credited_once",
+            "cpo",
+            "credit_of",
+            unique=True,
+            sqlite_where=text("credit_of IS NOT NULL"),
+            postgresql_where=text("credit_of IS NOT NULL"),
+        ),
     )
 
     cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

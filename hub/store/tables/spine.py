@@ -62,6 +62,7 @@ class IdempotencyRow(SQLModel, table=True):
     """The answer that a request with a request id got, written in the transaction of its effect."""
 
     __tablename__ = "idempotency"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     platform: str = Field(sa_column=Column(Text, primary_key=True))
     request_id: str = Field(sa_column=Column(Text, primary_key=True))

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("request_hash", sa.LargeBinary, nullable=False),
         sa.Column("response", sa.LargeBinary, nullable=False),
         sa.Column("recorded_time", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "party",

@@ -38,7 +38,15 @@ def upgrade() -> None:
     )
     op.create_index("cdr_of_cpo", "cdr", ["cpo", "idx"], unique=True)
     op.create_index("cdr_of_emsp", "cdr", ["emsp", "idx"])
-    op.create_index("cdr_credited_once", "cdr", ["cpo", "credit_of"], unique=True)
+    credits_only = sa.text("credit_of IS NOT NULL")
+    op.create_index(
+        "cdr_credited_once",
+        "cdr",
+        ["cpo", "credit_of"],
+        unique=True,
+        sqlite_where=credits_only,
+        postgresql_where=credits_only,
+    )
     op.create_table(
         "charging_session",
         sa.Column("cpo", sa.BigInteger, primary_key=True, autoincrement=False),
