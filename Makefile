@@ -1,5 +1,6 @@
 # Everything is set up on first use; every target may be run again and again.
 SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +33,7 @@ check: $(STAMP) ## Format, lint, types, import contracts, contract lint and brea
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code --path protos/roamhub
-	$(BIN)/buf breaking --against tests/contract/released.binpb
+	$(BIN)/buf build -o - | $(BIN)/buf breaking - --against tests/contract/released.binpb
 	$(BIN)/python protos/generate.py --check
 
 format: $(STAMP) ## Format everything
@@ -40,8 +41,14 @@ format: $(STAMP) ## Format everything
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/buf format -w --path protos/roamhub
 
+baseline: $(STAMP) ## Take the contract as it is for the released one, which may only grow from there
+	$(BIN)/buf build -o tests/contract/released.binpb
+
 generate: $(STAMP) ## Generate the Python code of the contract
 	$(BIN)/python protos/generate.py
+
+bench: $(STAMP) ## Run every benchmark; each prints ratios to a bare baseline of the same run
+	for each in cdrs authorize catalog rating; do $(BIN)/python -m tests.bench.bench_$$each || exit 1; done
 
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
