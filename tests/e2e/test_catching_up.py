@@ -25,7 +25,7 @@ def serving(config: Path, listen: str) -> Iterator[None]:
     command = [str(Path(sys.executable).parent / "roamhub"), "serve", "--config", str(config)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROAMHUB_")}
     with (config.parent / "hub.log").open("a") as log:
-        process = subprocess.Popen(command, stderr=log, cwd=config.parent, env=environment)
+        process = subprocess.Popen(command, stderr=log, text=True, cwd=config.parent, env=environment)
     try:
         wait_for(lambda: listens(listen), process)
         yield
