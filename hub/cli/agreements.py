@@ -12,6 +12,7 @@ from hub.cli.output import as_dict, moment, print_fields, print_json, print_tabl
 
 if TYPE_CHECKING:
     import grpc
+    from google.protobuf.duration_pb2 import Duration
     from roamhub.v1.agreement_pb2 import Agreement, AgreementTerms
     from roamhub.v1.common_pb2 import PartyKey
 
@@ -26,7 +27,7 @@ Note = Annotated[str, typer.Option(help="Why, for the other side's people to rea
 
 @app.callback()
 def _group() -> None:
-    """See who roams with whom; propose, accept, suspend and end agreements as a partner."""
+    """See who roams with whom; propose, accept, amend, suspend and end agreements as a partner."""
 
 
 @app.command("list")
@@ -128,6 +129,45 @@ def accept(
             version=version or newest.version,
         )
         _print(call(stub.AcceptAgreement, request), json)
+
+
+@app.command()
+def decline(
+    name: Name,
+    act_as: ActAs,
+    version: Annotated[int, typer.Option(help="The version one has read; if left out, the one that waits.")] = 0,
+    note: Note = "",
+    party: Side = None,
+    json: Json = False,
+) -> None:
+    """Decline a proposed version; what was in force before stays."""
+    from roamhub.v1.agreement_pb2 import DeclineAgreementRequest
+    from roamhub.v1.agreement_pb2_grpc import AgreementServiceStub
+
+    with hub_channel(None, act_as) as channel:
+        stub = AgreementServiceStub(channel)
+        newest = _newest(stub, name)
+        request = DeclineAgreementRequest(
+            name=newest.name,
+            party=_own_side(channel, party, (newest.cpo, newest.emsp)),
+            version=version or newest.version,
+            note=note,
+        )
+        _print(call(stub.DeclineAgreement, request), json)
+
+
+@app.command()
+def amend(
+    name: Name,
+    act_as: ActAs,
+    terms: Annotated[Path, typer.Option(help="A JSON file with all the new terms; `show --json` prints today's.")],
+    party: Side = None,
+    json: Json = False,
+) -> None:
+    """Propose other terms, as a new version; those in force stay until the other side accepts."""
+    from roamhub.v1.agreement_pb2 import AmendAgreementRequest
+
+    _change("AmendAgreement", AmendAgreementRequest(terms=_read_terms(terms)), name, act_as, party, json)
 
 
 @app.command()
@@ -289,7 +329,11 @@ def _print(agreement: "Agreement", json: bool) -> None:
             "services": ", ".join(word(AgreementTerms.Service, service) for service in terms.services),
             "currency": terms.currency_code,
             "cycle": f"{word(AgreementTerms.Cycle, terms.cycle)} in {terms.time_zone}",
+            "grace": _days(terms.grace),
+            "dispute window": _days(terms.dispute_window),
+            "oldest CDR": _days(terms.cdr_age_max),
             "netting": word(AgreementTerms.Netting, terms.netting),
+            "tax profile": terms.tax_profile,
             "rounding": word(AgreementTerms.Rounding, terms.rounding),
             "price tolerance": terms.price_tolerance.value,
             "pricing policy": terms.pricing_policy,
@@ -302,3 +346,8 @@ def _print(agreement: "Agreement", json: bool) -> None:
             "ended": moment(agreement.terminate_time),
         }
     )
+
+
+def _days(span: "Duration") -> str:
+    """Return a span of time as people say it; empty when it is absent."""
+    return f"{span.ToTimedelta()}".removesuffix(", 0:00:00") if span.ByteSize() else ""

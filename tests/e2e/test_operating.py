@@ -28,6 +28,16 @@ def test_two_partners_are_invited_register_and_agree(running_hub: RunningHub) ->
     assert hub.roamhub("agreement", "explain", *sides).out.startswith("yes: agreements/")
     assert "NL-VLT  DE-GRN        1  ACTIVE  EUR       HOURLY" in hub.roamhub("agreement", "list").out
 
+    terms = hub.roamhub("agreement", "show", proposed["name"], "--as", "green", "--json").json()["terms"]
+    (hub.folder / "terms.json").write_text(
+        json.dumps(terms | {"grace": "172800s", "start_time": "2099-01-01T00:00:00Z"})
+    )
+    amended = hub.roamhub("agreement", "amend", proposed["name"], "--as", "green", "--terms", "terms.json")
+    assert (amended.code, "grace            2 days" in amended.out) == (0, True), amended.err + amended.out
+    declined = hub.roamhub("agreement", "decline", proposed["name"], "--as", "volt", "--note", "three", "--json")
+    assert (declined.json()["state"], declined.json()["note"]) == ("STATE_DECLINED", "three")
+    assert hub.roamhub("agreement", "explain", *sides).out.startswith("yes: agreements/")
+
     suspended = hub.roamhub("agreement", "suspend", proposed["name"], "--as", "green", "--note", "stock-taking")
     assert "suspended by     DE-GRN" in suspended.out
     assert hub.roamhub("agreement", "explain", *sides).code == 1
