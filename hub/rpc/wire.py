@@ -71,6 +71,10 @@ class Reader:
             self.refuse(field, "holds printable characters only")
         return text
 
+    def optional_id(self, field: str, text: str, longest: int = _ID_MAX) -> str:
+        """Read a foreign id that may be absent."""
+        return self.id(field, text, longest) if text else text
+
     def time(self, field: str, stamp: Timestamp) -> datetime:
         """Read an instant: required, to the microsecond, within the years 1 to 9999."""
         # A Timestamp that is absent and one at the epoch read the same; no fact of ours is that old.

@@ -136,6 +136,13 @@ MALFORMED = {
     "no id": (changed("id", ""), "cdr.id"),
     "an id too long": (changed("id", "x" * 40), "cdr.id"),
     "an id with a control character": (changed("id", "a\x00b"), "cdr.id"),
+    "a session with a control character": (changed("session_id", "a\x00b"), "cdr.session_id"),
+    "a session too long": (changed("session_id", "x" * 37), "cdr.session_id"),
+    "an authorization with a control character": (
+        changed("authorization_reference", "a\x00b"),
+        "cdr.authorization_reference",
+    ),
+    "a token type with a control character": (changed("cdr_token.type", "a\x00b"), "cdr.cdr_token.type"),
     "no token uid": (changed("cdr_token.uid", ""), "cdr.cdr_token.uid"),
     "a token of no party": (changed("cdr_token.party_id", "LONGER"), "cdr.cdr_token"),
     "a currency that is none": (changed("currency", "eur"), "cdr.currency"),
