@@ -11,6 +11,7 @@ from typer.main import get_command
 from hub.cli.app import names, root, run
 from hub.cli.doctor import settings_document
 from hub.cli.failures import Exit
+from hub.cli.output import progress
 
 ROOT = Path(__file__).parents[3]
 
@@ -128,3 +129,16 @@ def test_every_exit_code_stands_in_the_page() -> None:
     page = (ROOT / "docs/cli.md").read_text()
     for code in Exit:
         assert f"\n| {int(code)} |" in page
+
+
+@pytest.mark.parametrize(
+    ("terminal", "hidden", "shown"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_progress_is_shown_on_a_terminal_only(
+    terminal: bool, hidden: bool, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with progress("locations", 2, hidden=hidden) as advance:
+        advance(2)
+    told = capsys.readouterr()
+    assert (told.out, "locations" in told.err) == ("", shown)
