@@ -5,6 +5,7 @@ the file; an unknown key in either is an error. Secrets are paths to files, neve
 printed from this module (`roamhub doctor --settings`).
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -103,34 +104,57 @@ def from_mapping(given: Mapping[str, Any]) -> Config:
 def _convert(name: str, kind: Any, value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ConfigError(f"{name}: expected {kind.__name__}")
+    if kind is int and isinstance(value, float):
+        raise ConfigError(f"{name}: expected a whole number")
     try:
         return kind(value)
     except ValueError:
         raise ConfigError(f"{name}: expected {kind.__name__}") from None
 
 
+_ADDRESS = re.compile(r"[^\s]*:[0-9]{1,5}")
+_PORT_MAX = 65_535
+#: Libraries keep sizes, and times in milliseconds, in 31 bits.
+_LARGEST = 2**31
+_LONGEST_SECONDS = 86_400
+
+
 def _check(config: Config) -> None:
-    positive = (
-        "message_bytes_max",
-        "calls_per_second",
-        "calls_burst",
-        "keepalive_seconds",
-        "partner_timeout_seconds",
-        "clearing_seconds",
-    )
-    for name in positive:
-        if getattr(config, name) <= 0:
-            raise ConfigError(f"{name}: must be greater than 0")
-    for name in ("drain_seconds", "clock_skew_seconds"):
-        if getattr(config, name) < 0:
-            raise ConfigError(f"{name}: must not be negative")
+    _check_numbers(config)
     if config.log_format not in {"console", "json"}:
         raise ConfigError("log_format: console or json")
     if config.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ConfigError("log_level: DEBUG, INFO, WARNING or ERROR")
     if not any(name.strip() for name in config.server_names.split(",")):
         raise ConfigError("server_names: name at least one")
+    if config.database_url and re.split("[:+]", config.database_url)[0] not in {"sqlite", "postgresql"}:
+        raise ConfigError("database_url: sqlite:///PATH or postgresql://...")
+    _check_addresses(config)
+
+
+def _check_numbers(config: Config) -> None:
+    for name in (
+        "message_bytes_max",
+        "calls_per_second",
+        "calls_burst",
+        "keepalive_seconds",
+        "partner_timeout_seconds",
+        "clearing_seconds",
+    ):
+        if not 0 < getattr(config, name) < _LARGEST:
+            raise ConfigError(f"{name}: must be greater than 0, and finite")
+    for name in ("drain_seconds", "clock_skew_seconds"):
+        if not 0 <= getattr(config, name) < _LARGEST:
+            raise ConfigError(f"{name}: must not be negative, and finite")
+    for name in ("keepalive_seconds", "drain_seconds", "partner_timeout_seconds", "clearing_seconds"):
+        if getattr(config, name) > _LONGEST_SECONDS:
+            raise ConfigError(f"{name}: is at most {_LONGEST_SECONDS}")
+
+
+def _check_addresses(config: Config) -> None:
     for name in ("listen", "register_listen", "metrics_listen"):
         address = getattr(config, name)
-        if (address or name != "metrics_listen") and not address.rpartition(":")[2].isdigit():
+        if (address or name != "metrics_listen") and not _ADDRESS.fullmatch(address):
             raise ConfigError(f"{name}: expected host:port")
+        if int(address.rpartition(":")[2] or 0) > _PORT_MAX:
+            raise ConfigError(f"{name}: a port is at most {_PORT_MAX}")

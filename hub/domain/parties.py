@@ -83,8 +83,3 @@ class Caller:
     operator: bool = False
     parties: Mapping[PartyId, frozenset[Role]] = field(default_factory=lambda: MappingProxyType({}))
     serial: str = ""
-
-    def may_act_for(self, party: PartyId, role: Role | None = None) -> bool:
-        """Say whether the caller operates the party, in that role when one is named."""
-        roles = self.parties.get(party)
-        return roles is not None and (role is None or role in roles)

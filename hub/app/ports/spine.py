@@ -1,7 +1,6 @@
 """The spine: journal, idempotency, and the two ways to run a use case."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from hub.app.ports.uow import UnitOfWork
@@ -51,12 +50,3 @@ class Reads(Protocol):
             Unreachable: The storage failed.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One idempotent request: who sent it, its id, and the hash of what it asked."""
-
-    platform: str
-    request_id: str
-    request_hash: bytes
