@@ -111,6 +111,7 @@ def test_every_migration_goes_down_to_what_was_before_and_up_again(empty: Engine
     for script in CHAIN:
         before.append(shape(empty))
         schema.upgrade(empty, script.revision)
+        schema.upgrade(empty, script.revision)
         assert schema.current_revision(empty) == script.revision
     newest = shape(empty)
     for script in reversed(CHAIN):
@@ -186,6 +187,15 @@ def insert_one(engine: Engine, table: sa.Table, words: list[str], chance: Random
                     continue
                 return
     pytest.fail(f"no row was found that {table.name} takes")
+
+
+def test_the_current_revision_is_read_as_alembic_does(database: str) -> None:
+    engine = open_engine(database)
+    with engine.connect() as connection:
+        assert schema.current_revision(engine) == MigrationContext.configure(connection).get_current_revision()
+    schema.upgrade(engine)  # changes nothing, and says nothing
+    assert schema.current_revision(engine) == NEWEST
+    engine.dispose()
 
 
 def test_processes_that_start_at_once_migrate_once(empty: Engine) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, event, text
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.errors import Unreachable
 from hub.domain.journal import EntryKind, Fact, Stream
-from hub.store.statements import execute
+from hub.store import groups
+from hub.store.statements import commit, execute
 from tests.stored import check_journal, contents
 from tests.support import Spine
 
@@ -102,8 +103,12 @@ async def test_postgresql_says_itself_that_its_disk_is_full(spine: Spine) -> Non
 
 def cut(spine: Spine, uow: UnitOfWork) -> None:
     """End the connection of a unit of work, from another one, as an administrator or a failover would."""
-    pid = connection_of(uow).connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-    cut_backend(spine.engine, pid)
+    cut_backend(spine.engine, backend_of(connection_of(uow)))
+
+
+def backend_of(connection: Connection) -> int:
+    pid: int = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+    return pid
 
 
 def cut_backend(engine: Engine, pid: int) -> None:
@@ -151,17 +156,19 @@ async def test_a_connection_lost_within_a_group_fails_the_group_and_the_next_one
 
 
 @postgresql_only
-async def test_a_connection_lost_while_committing_acknowledges_nothing(spine: Spine) -> None:
+async def test_a_connection_lost_while_committing_acknowledges_nothing(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = spine.committer.run
     assert await run(append) == 1
     before = contents(spine.engine)
 
-    def cut_first(connection: Connection) -> None:
-        event.remove(spine.engine, "commit", cut_first)
-        pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-        cut_backend(spine.engine, pid)
+    def cut_and_commit(connection: Connection) -> None:
+        monkeypatch.undo()
+        cut_backend(spine.engine, backend_of(connection))
+        commit(connection)
 
-    event.listen(spine.engine, "commit", cut_first)
+    monkeypatch.setattr(groups, "commit", cut_and_commit)
     assert await refused(run(append), run(append)) == ["STORAGE_FAILED"] * 2
     assert contents(spine.engine) == before
     assert await run(append) == 2
@@ -169,9 +176,7 @@ async def test_a_connection_lost_while_committing_acknowledges_nothing(spine: Sp
 
 @postgresql_only
 async def test_a_connection_lost_between_groups_costs_at_most_one_call(spine: Spine) -> None:
-    pid = await spine.committer.run(
-        lambda uow: connection_of(uow).connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-    )
+    pid = await spine.committer.run(lambda uow: backend_of(connection_of(uow)))
     cut_backend(spine.engine, pid)
     assert await refused(spine.committer.run(append)) == ["STORAGE_FAILED"]
     assert await spine.committer.run(append) == 1
