@@ -16,6 +16,7 @@ from roamhub.v1.journal_pb2_grpc import JournalServiceStub
 from roamhub.v1.link_pb2_grpc import LinkServiceStub
 
 from hub.app.ports.partners import CommandDelivery, TokenQuestion
+from hub.app.ports.uow import UnitOfWork
 from hub.config import Config
 from hub.domain.authorizations import Allowed, Place
 from hub.domain.commands import CommandResponse
@@ -48,9 +49,17 @@ async def reached(hub: Hub, partner: PartnerFactory, way: str, behaviour: Behavi
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    emsp = await partner(str(EMSP), roles=(Role.EMSP,), endpoint=f"127.0.0.1:{port}")
+    emsp = await partner(str(EMSP), roles=(Role.EMSP,))
     async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, behaviour, port):
+        # Named only now that it listens: the hub pings a new endpoint at once, and rests after a failure.
+        await hub.committer.run(lambda uow: _name_endpoint(uow, f"127.0.0.1:{port}"))
         yield emsp
+
+
+def _name_endpoint(uow: UnitOfWork, endpoint: str) -> None:
+    party = uow.parties.find(EMSP)
+    assert party is not None
+    uow.parties.save(replace(party, endpoint=endpoint))
 
 
 def question(place: Place | None = None) -> TokenQuestion:

@@ -184,12 +184,20 @@ class Director:
         if not twice["same"] or conflict["reason"] != "CDR_CONFLICT" or credit["state"] != "ACCEPTED":
             raise Failure("the mishaps did not end as they should", code=Exit.DEFECT)
 
+    async def _open_periods(self) -> list[str]:
+        """Return the periods to settle, one for each agreement: the hub opens them within seconds of its acceptance."""
+        for _ in range(60):
+            listed = json.loads(await self._roamhub("period", "list", "--state", "open", "--json", quiet=True))
+            if len(listed) >= len(_EMSPS):
+                return [period["name"] for period in listed]
+            await asyncio.sleep(0.5)
+        raise Failure("the hub opened no settlement periods", code=Exit.DEFECT)
+
     async def _settle(self) -> None:
         self._tell.step("Settlement: cut-off, calculation, review by a second person, issue")
         anna = str(self._out / "anna")
         await self._roamhub("operator", "add", "anna", "--out", anna, quiet=True)
-        listed = await self._roamhub("period", "list", "--state", "open", "--json", quiet=True)
-        periods = [period["name"] for period in json.loads(listed)]
+        periods = await self._open_periods()
         await self._roamhub("period", "cut-off", *periods, show="period cut-off PERIOD...")
         await self._roamhub("period", "calculate", *periods, show="period calculate PERIOD...", quiet=True)
         await self._roamhub("statement", "list")
