@@ -34,9 +34,10 @@ Q = TypeVar("Q")
 
 #: Requests in one transaction: enough to share an fsync, few enough that nobody waits long.
 GROUP_REQUESTS_MAX = 512
-#: How long requests gather after a group that several callers shared: a transaction costs more than such a wait, and
-#: under load it is a small part of the latency. A lone caller, whose groups are its own, never waits.
-GATHER_SECONDS = 0.003
+#: The longest that requests gather for a group of as many as the last one had.
+GATHER_SECONDS_MAX = 0.015
+#: After a group that fell short of what was expected, how many groups pass before more are expected again.
+_GROUPS_BETWEEN_PROBES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,29 @@ class GroupMeasure:
     requests: int
     wait_seconds_max: float
     run_seconds: float
+
+
+@dataclass(slots=True)
+class Gathering:
+    """How many callers to wait for before a group starts: as many as came last time, and now and then a few more.
+
+    A transaction costs as much as a dozen requests in it, so callers that come together should share one. Callers who
+    wait for their answers come back together: the size of the last group foretells the next. Where a few more were
+    expected and came, there are more callers still; where they did not, they are not asked for again for some groups.
+    A lone caller never waits.
+    """
+
+    expected: int = 1
+    _patience: int = 0
+
+    def learn(self, came: int) -> None:
+        """Take in how many callers the group that now starts has."""
+        if came < self.expected:
+            self.expected, self._patience = came, _GROUPS_BETWEEN_PROBES
+        elif self._patience and came == self.expected:
+            self._patience -= 1
+        elif came > 1:
+            self.expected, self._patience = came + max(1, came // 4), 0
 
 
 class Committer:
@@ -72,7 +96,8 @@ class Committer:
         self._queue_max = queue_max
         self._on_loop = engine.dialect.name == "sqlite"
         self._scheduled = False
-        self._shared = False
+        self._gathering = Gathering()
+        self._timer: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="committer")
         self._group: list[Job] = []
         self._started = 0.0
@@ -120,25 +145,31 @@ class Committer:
         return future
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the next group started: at the loop's next turn, or after a moment when callers are many."""
-        if self._scheduled or self._group:
+        """Have the next group started: at the loop's next turn, or when as many wait as are expected."""
+        if self._group:
             return
-        self._scheduled = True
-        if self._shared:
-            loop.call_later(GATHER_SECONDS, self._next, loop)
-        else:
+        if len(self._waiting) >= self._gathering.expected:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            elif self._scheduled:
+                return
+            self._scheduled = True
             loop.call_soon(self._next, loop)
+        elif not self._scheduled:
+            self._scheduled = True
+            self._timer = loop.call_later(GATHER_SECONDS_MAX, self._next, loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Start the next group, if any waits and none is under way; without a loop, `stop` waits for it."""
-        self._scheduled = False
+        self._scheduled, self._timer = False, None
         if self._group:
             return
         group = self._take()
         if not group:
             return
         self._group, self._started = group, perf_counter()
-        self._shared = len(group) > 1
+        self._gathering.learn(len(group))
         if self._on_loop and not self._execute_here(group):
             self._deliver_soon(loop)
             return
