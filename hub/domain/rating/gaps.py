@@ -28,7 +28,10 @@ def find_gaps(compiled: CompiledTariff) -> Iterator[tuple[str, str, str]]:
         found += _other_gaps(NAMES[slot], grid, boxes, timeless=bool(found))
         if _needs_power(grid, boxes):
             found.append(
-                ("missing_power", f"every price of {NAMES[slot]} asks for a current or power that may be missing")
+                (
+                    "missing_power",
+                    f"every price of {NAMES[slot]} asks for a current or power, which a CDR may not report",
+                )
             )
         for code, message in found:
             yield code, "elements", message

@@ -217,7 +217,7 @@ def _window_findings(restrictions: Restrictions, path: str) -> Iterator[Finding]
         return
     if start == end and (start.hour or start.minute):
         yield Finding(
-            code="equal_times", field=path, message=f"start and end at {start:%H:%M}: the whole day, or never?"
+            code="equal_times", field=path, message=f"starts and ends at {start:%H:%M}: the whole day, or never?"
         )
     elif end < start and (end.hour or end.minute) and restrictions.days is not None and len(restrictions.days) < 7:
         message = f"{start:%H:%M} to {end:%H:%M} wraps midnight, but only the days named count, not the mornings after"

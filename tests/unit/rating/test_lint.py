@@ -12,11 +12,20 @@ import pytest
 from hypothesis import given
 
 from hub.cli.app import run
-from hub.domain.rating import rate
+from hub.domain.rating import policy_named, rate
 from hub.domain.rating.compile import SLOTS, compile_tariff
 from hub.domain.rating.coverage import box_of, grid_of, uncovered
+from hub.domain.rating.json_reader import Remark
 from hub.domain.rating.lint import CODES, Finding, lint
-from hub.domain.tariffs import OcpiVersion, PriceLimit, ReservationRestriction, Tariff, TaxIncluded, Weekday
+from hub.domain.tariffs import (
+    OcpiVersion,
+    PriceLimit,
+    ReservationRestriction,
+    Tariff,
+    TariffElement,
+    TaxIncluded,
+    Weekday,
+)
 from tests.unit.rating.making import MONDAY, element, period, price, session, shared, tariff
 from tests.unit.rating.test_properties import UNHURRIED, sessions, tariffs
 
@@ -148,63 +157,328 @@ class TestGaps:
         assert lint(tariff(element(price("FLAT", "1", vat="21")))) == ()
 
 
-@pytest.mark.parametrize(
-    "restrictions",
-    [
-        {"min_kwh": Decimal(5), "max_kwh": Decimal(5)},
-        {"min_duration": 60, "max_duration": 30},
-        {"min_power": Decimal(50), "max_power": Decimal(20)},
-        {"min_current": Decimal(32), "max_current": Decimal(16)},
-        {"start_date": date(2026, 2, 1), "end_date": date(2026, 1, 1)},
-        {"days": frozenset()},
-        {"max_kwh": Decimal(0)},
-    ],
-)
-def test_restrictions_that_contradict_each_other(restrictions: dict[str, Any]) -> None:
-    assert "contradictory_restrictions" in codes(tariff(element(ENERGY, **restrictions), element(ENERGY)))
+COMPONENT = "elements[0].price_components[0]"
+RESERVED = ReservationRestriction.RESERVATION
 
 
-@pytest.mark.parametrize(
-    ("code", "chosen"),
-    [
-        ("equal_times", tariff(element(ENERGY, start_time=time(8), end_time=time(8)))),
-        ("flat_repeated", tariff(element(price("FLAT", "1", vat="21"), price("FLAT", "2", vat="21")))),
-        (
-            "impossible_reservation_price",
-            tariff(element(ENERGY, reservation=ReservationRestriction.RESERVATION), element(ENERGY)),
-        ),
-        (
-            "limit_sides_crossed",
-            tariff(element(ENERGY), min_price=PriceLimit(before_taxes=Decimal(2), after_taxes=Decimal(1))),
-        ),
-        (
-            "limits_crossed",
-            tariff(
-                element(ENERGY),
-                min_price=PriceLimit(before_taxes=Decimal(2)),
-                max_price=PriceLimit(before_taxes=Decimal(1)),
+def _limits(least: tuple[str | None, str | None], most: tuple[str | None, str | None] = (None, None)) -> Tariff:
+    (least_limit, most_limit) = (
+        PriceLimit(
+            before_taxes=None if before is None else Decimal(before),
+            after_taxes=None if after is None else Decimal(after),
+        )
+        for before, after in (least, most)
+    )
+    return tariff(element(ENERGY), min_price=least_limit, max_price=most_limit)
+
+
+#: What is found in each odd tariff: (code, field, message), all of it.
+ODDITIES: list[tuple[Tariff, list[tuple[str, str, str]]]] = [
+    (
+        tariff(element(ENERGY, start_time=time(8, 5), end_time=time(8, 5))),
+        [("equal_times", "elements[0].restrictions", "starts and ends at 08:05: the whole day, or never?")],
+    ),
+    (tariff(element(ENERGY, start_time=time(0), end_time=time(0))), []),
+    (
+        tariff(element(price("FLAT", "1", vat="21"), max_kwh=Decimal(5)), element(price("FLAT", "2", vat="21"))),
+        [
+            (
+                "flat_repeated",
+                "elements",
+                "2 flat fees: a session pays the first that becomes active, and only that",
+            )
+        ],
+    ),
+    (
+        tariff(element(price("FLAT", "1", vat="21"), reservation=RESERVED), element(price("FLAT", "2", vat="21"))),
+        [],
+    ),
+    (
+        tariff(element(ENERGY, price("PARKING_TIME", "1", vat="21"), reservation=RESERVED), element(ENERGY)),
+        [
+            ("impossible_reservation_price", COMPONENT, "a reservation has no ENERGY"),
+            (
+                "impossible_reservation_price",
+                "elements[0].price_components[1]",
+                "a reservation has no PARKING_TIME",
             ),
+        ],
+    ),
+    (_limits(("2", "1")), [("limit_sides_crossed", "min_price", "is higher before taxes than after them")]),
+    (
+        _limits((None, None), ("2", "1")),
+        [("limit_sides_crossed", "max_price", "is higher before taxes than after them")],
+    ),
+    (_limits(("1", "1"), ("1", "1")), []),
+    (_limits(("2", None), ("1", None)), [("limits_crossed", "min_price", "is above max_price")]),
+    (_limits((None, "2"), (None, "1")), [("limits_crossed", "min_price", "is above max_price")]),
+    (
+        tariff(element(price("ENERGY", "-0.10", vat="21"))),
+        [("negative_price", f"{COMPONENT}.price", "is -0.1")],
+    ),
+    (
+        tariff(element(ENERGY), start=MONDAY, end=MONDAY),
+        [("never_valid", "end_date_time", "is not after start_date_time")],
+    ),
+    (tariff(element(ENERGY), start=MONDAY), []),
+    (tariff(element(ENERGY), end=MONDAY), []),
+    (tariff(element(ENERGY), start=MONDAY, end=MONDAY + timedelta(seconds=1)), []),
+    (tariff(), [("no_price", "elements", "no element prices anything")]),
+    (tariff(element()), [("no_price", "elements", "no element prices anything")]),
+    (tariff(element(price("ENERGY", "5", vat="21"))), []),
+    (
+        tariff(element(price("ENERGY", "35", vat="21"))),
+        [("price_looks_wrong", f"{COMPONENT}.price", "35 per kWh: in cents?")],
+    ),
+    (tariff(element(price("TIME", "120", vat="21"), price("FLAT", "500", vat="21"))), []),
+    (
+        tariff(element(price("PARKING_TIME", "121", vat="21"))),
+        [("price_looks_wrong", f"{COMPONENT}.price", "121 per hour: in cents?")],
+    ),
+    (
+        tariff(element(price("TIME", "121", vat="21"))),
+        [("price_looks_wrong", f"{COMPONENT}.price", "121 per hour: in cents?")],
+    ),
+    (
+        tariff(element(price("ENERGY", "0.3", vat="21", step=1001))),
+        [("step_size_large", f"{COMPONENT}.step_size", "bills in blocks of 1001")],
+    ),
+    (
+        tariff(element(price("TIME", "1", vat="21", step=3601))),
+        [("step_size_large", f"{COMPONENT}.step_size", "bills in blocks of 3601")],
+    ),
+    (
+        tariff(element(price("PARKING_TIME", "1", vat="21", step=3601))),
+        [("step_size_large", f"{COMPONENT}.step_size", "bills in blocks of 3601")],
+    ),
+    (
+        tariff(
+            element(
+                price("ENERGY", "1", vat="21", step=1000),
+                price("TIME", "1", vat="21", step=3600),
+                price("FLAT", "1", vat="21", step=9999),
+            )
         ),
-        ("negative_price", tariff(element(price("ENERGY", "-0.1", vat="21")))),
-        ("never_valid", tariff(element(ENERGY), start=MONDAY, end=MONDAY)),
-        ("no_price", tariff()),
-        ("price_looks_wrong", tariff(element(price("ENERGY", "35", vat="21")))),
-        ("step_size_large", tariff(element(price("ENERGY", "0.3", vat="21", step=5000)))),
-        ("unknown_component", tariff(replace(element(ENERGY), unknown_types=("SESSION_TIME",)))),
-        ("unusable", tariff(element(price("ENERGY", "NaN")))),
-        ("vat_absent", tariff(element(price("ENERGY", "0.3")))),
-        ("vat_looks_like_fraction", tariff(element(price("ENERGY", "0.3", vat="0.21")))),
-        ("vat_looks_wrong", tariff(element(price("ENERGY", "0.3", vat="210")))),
-        ("vat_on_some", tariff(element(ENERGY, price("FLAT", "1")))),
-        ("vat_without_tax", tariff(element(ENERGY), tax_included=TaxIncluded.NOT_APPLICABLE)),
+        [],
+    ),
+    (
+        tariff(replace(element(ENERGY), unknown_types=("SESSION_TIME",))),
+        [("unknown_component", "elements[0]", "SESSION_TIME is no OCPI dimension and prices nothing")],
+    ),
+    (
+        tariff(element(price("ENERGY", "NaN"))),
+        [("unusable", f"{COMPONENT}.price", "must be a finite number of sensible size")],
+    ),
+    (tariff(element(price("ENERGY", "0.3"))), [("vat_absent", "elements", "no price has a VAT rate: no VAT applies")]),
+    (
+        tariff(element(price("ENERGY", "0.3", vat="0.21"))),
+        [("vat_looks_like_fraction", f"{COMPONENT}.vat", "0.21 % of VAT: 21 % meant?")],
+    ),
+    (tariff(element(price("ENERGY", "0.3", vat="0"), price("TIME", "1", vat="1"))), []),
+    (tariff(element(price("ENERGY", "0.3", vat="30"))), []),
+    (
+        tariff(element(price("ENERGY", "0.3", vat="210"))),
+        [("vat_looks_wrong", f"{COMPONENT}.vat", "210 % is above any rate we know")],
+    ),
+    (
+        tariff(element(ENERGY, price("FLAT", "1"))),
+        [
+            (
+                "vat_on_some",
+                "elements",
+                "some prices have a VAT rate and others none: none means that no VAT applies",
+            )
+        ],
+    ),
+    (tariff(element(ENERGY, price("FLAT", "0"))), []),
+    (
+        tariff(element(ENERGY), tax_included=TaxIncluded.NOT_APPLICABLE),
+        [("vat_without_tax", "tax_included", "says that no tax applies, yet prices name VAT")],
+    ),
+    (tariff(element(price("ENERGY", "1", vat="0")), tax_included=TaxIncluded.NOT_APPLICABLE), []),
+    (tariff(element(price("ENERGY", "1")), tax_included=TaxIncluded.NO), []),
+    (
+        tariff(element(ENERGY, start_time=time(22), end_time=time(6), days=WEEKEND), element(ENERGY)),
+        [
+            (
+                "window_wraps_its_day",
+                "elements[0].restrictions",
+                "22:00 to 06:00 wraps midnight, but only the days named count, not the mornings after",
+            )
+        ],
+    ),
+    (tariff(element(ENERGY, start_time=time(22), end_time=time(0), days=WEEKEND), element(ENERGY)), []),
+    (
+        tariff(element(ENERGY, start_time=time(22), end_time=time(6), days=frozenset(Weekday)), element(ENERGY)),
+        [],
+    ),
+    (tariff(element(ENERGY, start_time=time(22), end_time=time(6)), element(ENERGY)), []),
+]
+
+
+@pytest.mark.parametrize(("chosen", "expected"), ODDITIES, ids=[str(n) for n in range(len(ODDITIES))])
+def test_each_oddity_is_found_and_told_and_nothing_else_is(
+    chosen: Tariff, expected: list[tuple[str, str, str]]
+) -> None:
+    assert [(finding.code, finding.field, finding.message) for finding in lint(chosen)] == expected
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "messages"),
+    [
         (
-            "window_wraps_its_day",
-            tariff(element(ENERGY, start_time=time(22), end_time=time(6), days=WEEKEND), element(ENERGY)),
+            {"min_kwh": Decimal(5), "max_kwh": Decimal(5)},
+            ["min_kwh 5 is not below max_kwh 5: the element never applies"],
         ),
+        (
+            {"min_duration": 60, "max_duration": 30},
+            ["min_duration 60 is not below max_duration 30: the element never applies"],
+        ),
+        (
+            {"min_current": Decimal(32), "max_current": Decimal(16)},
+            ["min_current 32 is not below max_current 16: the element never applies"],
+        ),
+        (
+            {"min_power": Decimal(50), "max_power": Decimal(20)},
+            ["min_power 50 is not below max_power 20: the element never applies"],
+        ),
+        ({"max_kwh": Decimal(0)}, ["max_kwh 0 is not above 0: the element never applies"]),
+        ({"max_duration": 0}, ["max_duration 0 is not above 0: the element never applies"]),
+        ({"max_power": Decimal(0)}, ["max_power 0 is not above 0: the element never applies"]),
+        ({"max_current": Decimal(-1)}, ["max_current -1 is not above 0: the element never applies"]),
+        (
+            {"start_date": date(2026, 2, 1), "end_date": date(2026, 2, 1)},
+            ["end_date 2026-02-01 is exclusive and not after start_date 2026-02-01: the element never applies"],
+        ),
+        ({"days": frozenset()}, ["no day of the week is known: the element never applies"]),
+        ({"min_kwh": Decimal(5), "max_kwh": Decimal(6), "max_duration": 1}, []),
+        ({"start_date": date(2026, 2, 1), "end_date": date(2026, 2, 2)}, []),
     ],
 )
-def test_each_oddity_has_its_code(code: str, chosen: Tariff) -> None:
-    assert code in codes(chosen)
+def test_a_contradiction_is_told(restrictions: dict[str, Any], messages: list[str]) -> None:
+    chosen = tariff(element(ENERGY, **restrictions), element(ENERGY))
+    found = [finding for finding in lint(chosen) if finding.code == "contradictory_restrictions"]
+    assert [(finding.field, finding.message) for finding in found] == [
+        ("elements[0].restrictions", message) for message in messages
+    ]
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ([element(ENERGY, start_date=date(2026, 1, 1))], ["energy has no price before 2026-01-01"]),
+        ([element(ENERGY, end_date=date(2026, 1, 1))], ["energy has no price from 2026-01-01 on"]),
+        (
+            [element(ENERGY, start_date=date(2026, 1, 1), days=WEEKEND)],
+            [
+                "energy has no price before 2026-01-01",
+                "energy has no price 00:00-24:00 Monday to Friday from 2026-01-01",
+            ],
+        ),
+        (
+            [element(ENERGY, end_date=date(2026, 1, 1)), element(ENERGY, start_date=date(2026, 1, 15))],
+            ["energy has no price 00:00-24:00 every day from 2026-01-01 until 2026-01-15"],
+        ),
+        (
+            [element(ENERGY, start_time=time(6), end_time=time(10)), element(ENERGY, start_time=time(12))],
+            ["energy has no price 00:00-06:00 every day, 10:00-12:00 every day"],
+        ),
+        (
+            [element(ENERGY, days=frozenset({Weekday.MONDAY, Weekday.WEDNESDAY, Weekday.THURSDAY, Weekday.FRIDAY}))],
+            ["energy has no price 00:00-24:00 Tuesday and Saturday and Sunday"],
+        ),
+        (
+            [element(ENERGY, start_time=time(hour), end_time=time(hour, 30)) for hour in range(1, 21, 2)],
+            [
+                (
+                    "energy has no price 00:00-01:00 every day, 01:30-03:00 every day, 03:30-05:00 every day, "
+                    "05:30-07:00 every day, 07:30-09:00 every day, 09:30-11:00 every day, 11:30-13:00 every day, "
+                    "13:30-15:00 every day and 3 more times"
+                )
+            ],
+        ),
+        (
+            [element(ENERGY, min_kwh=Decimal(2), max_kwh=Decimal(5))],
+            ["energy has no price at energy below 2 kWh"],
+        ),
+        ([element(ENERGY, max_kwh=Decimal(5))], ["energy has no price at energy from 5 kWh"]),
+        (
+            [element(ENERGY, max_duration=90)],
+            ["energy has no price at duration from 1 min 30 s"],
+        ),
+        (
+            [element(ENERGY, min_current=Decimal(6))],
+            [
+                "energy has no price at least current below 6 A",
+                "every price of energy asks for a current or power, which a CDR may not report",
+            ],
+        ),
+        (
+            [element(ENERGY, max_current=Decimal(6)), element(ENERGY, max_power=Decimal(50))],
+            [
+                "energy has no price at most current from 6 A and at most power from 50 kW",
+                "every price of energy asks for a current or power, which a CDR may not report",
+            ],
+        ),
+        (
+            [element(ENERGY, min_power=Decimal(0))],
+            ["every price of energy asks for a current or power, which a CDR may not report"],
+        ),
+        (
+            [element(price("PARKING_TIME", "1", vat="21"), end_time=time(18), max_duration=60)],
+            [
+                "parking time has no price 18:00-24:00 every day",
+                "parking time has no price at duration from 1 min",
+            ],
+        ),
+        ([element(ENERGY, min_kwh=Decimal(0), min_duration=0)], []),
+    ],
+)
+def test_a_gap_is_told(elements: list[TariffElement], expected: list[str]) -> None:
+    assert sorted(finding.message for finding in lint(tariff(*elements))) == sorted(expected)
+    assert {finding.field for finding in lint(tariff(*elements))} <= {"elements"}
+
+
+@pytest.mark.parametrize(
+    ("code", "severity"), [("unreachable_element", "error"), ("gap_in_week", "warning"), ("vat_absent", "info")]
+)
+def test_a_finding_knows_its_severity(code: str, severity: str) -> None:
+    assert Finding(code=code, field="f", message="m").severity == severity
+
+
+def test_what_reading_remarked_is_found_too() -> None:
+    remark = Remark(field="new", text="is no field of OCPI here and was ignored")
+    assert lint(tariff(element(ENERGY)), [remark]) == (
+        Finding(code="odd_field", field="new", message="is no field of OCPI here and was ignored"),
+    )
+    unusable = lint(tariff(element(price("ENERGY", "NaN"))), [remark])
+    assert [finding.code for finding in unusable] == ["odd_field", "unusable"]
+
+
+def test_the_policy_decides_what_can_be_reached() -> None:
+    chosen = tariff(element(ENERGY, start_date=date(2026, 6, 7), end_date=date(2026, 6, 7)), element(ENERGY))
+    found = {finding.code for finding in lint(chosen, policy=policy_named("lenient-2026"))}
+    assert "unreachable_element" not in found
+    assert "unreachable_element" in codes(chosen)
+
+
+def test_an_unreachable_price_is_told() -> None:
+    chosen = tariff(element(ENERGY), element(price("TIME", "1", vat="21"), ENERGY, days=frozenset()))
+    found = [(f.field, f.message) for f in lint(chosen) if f.code == "unreachable_element"]
+    assert found == [
+        (
+            "elements[1].price_components[1]",
+            "the price of energy can never be reached: its restrictions can never hold together",
+        ),
+        (
+            "elements[1].price_components[0]",
+            "the price of charging time can never be reached: its restrictions can never hold together",
+        ),
+    ]
+    twice = tariff(element(ENERGY), element(ENERGY))
+    assert [f.message for f in lint(twice)] == [
+        "the price of energy can never be reached: earlier elements always apply first"
+    ]
 
 
 def test_an_absent_vat_is_normal_where_the_version_has_none_or_the_price_is_zero() -> None:

@@ -243,3 +243,48 @@ def test_a_month_is_the_longest_plan() -> None:
     chosen = tariff(element(price("PARKING_TIME", "1", step=0), price("TIME", "1", step=0)))
     month = timedelta(days=31)
     assert total([chosen], plan("1", duration=month, parking=month)) == "1488.0000"
+
+
+def test_a_plan_is_cut_by_the_tariff_its_session_named_last() -> None:
+    plain = tariff(element(price("ENERGY", "1", step=0), price("PARKING_TIME", "1", step=0)), id="A")
+    steep = tariff(
+        element(price("ENERGY", "2", step=0), price("PARKING_TIME", "2", step=0), max_kwh=Decimal(5)),
+        element(price("ENERGY", "4", step=0), price("PARKING_TIME", "4", step=0)),
+        id="B",
+    )
+    so_far = session(period(ENERGY=1, tariff_id="A"), period(20, ENERGY=1, tariff_id="b"), period(40, ENERGY=1))
+    planned = plan("4", power_kw=Decimal(4), parking=timedelta(hours=1), so_far=so_far)
+    rated = quote(planned, [plain, steep])
+    assert [(line.tariff, line.before_taxes) for line in rated.lines if line.dimension != "TIME"] == [
+        ("A", Decimal(1)),
+        ("B", Decimal(2)),
+        ("B", Decimal(2)),
+        ("B", Decimal(4)),
+        ("B", Decimal(8)),
+        ("B", Decimal(4)),
+    ]
+
+
+def test_a_tariff_that_nobody_supplied_leaves_the_one_at_the_start() -> None:
+    so_far = session(period(ENERGY=1, tariff_id="gone"))
+    assert total([tariff(element(price("ENERGY", "1")), id="A")], plan("1", so_far=so_far)) == "2.0000"
+
+
+def test_the_tariff_in_force_when_the_session_began_prices_the_plan() -> None:
+    old = tariff(element(price("ENERGY", "1")), id="OLD", end=MONDAY + timedelta(minutes=30))
+    new = tariff(element(price("ENERGY", "5")), id="NEW", start=MONDAY + timedelta(minutes=30))
+    assert total([old, new], plan("1", so_far=session(period(ENERGY=1)))) == "2.0000"
+
+
+def test_a_least_power_is_that_of_the_plan() -> None:
+    chosen = tariff(element(price("ENERGY", "1"), min_power=Decimal(16)), element(price("ENERGY", "2")))
+    rated = quote(plan("10", power_kw=Decimal(22)), [chosen])
+    assert (str(rated.total_cost.before_taxes), rated.notes) == ("10.0000", ())
+    assert total([chosen], plan("10", power_kw=Decimal(11))) == "20.0000"
+
+
+def test_nothing_charged_in_no_time_is_a_plan_too() -> None:
+    chosen = tariff(element(price("FLAT", "1"), price("TIME", "5")))
+    rated = quote(plan("0", duration=timedelta(0)), [chosen])
+    assert (str(rated.total_cost.before_taxes), str(rated.total_time)) == ("1.0000", "0.0000")
+    assert not rated.notes
