@@ -265,6 +265,17 @@ def test_a_plan_is_cut_by_the_tariff_its_session_named_last() -> None:
     ]
 
 
+def test_a_plan_names_its_sessions_tariff_so_that_a_literal_policy_prices_it_too() -> None:
+    chosen = [
+        tariff(element(price("ENERGY", "1"), price("PARKING_TIME", "1")), id="A"),
+        tariff(element(price("ENERGY", "2"), price("PARKING_TIME", "2")), id="B"),
+    ]
+    so_far = session(period(ENERGY=1, tariff_id="B"))
+    planned = plan("4", power_kw=Decimal(4), parking=timedelta(hours=1), so_far=so_far)
+    rated = quote(planned, chosen, policy_named("ocpi-literal-2026"))
+    assert (str(rated.total_cost.before_taxes), rated.policy) == ("12.0000", "ocpi-literal-2026")
+
+
 def test_a_tariff_that_nobody_supplied_leaves_the_one_at_the_start() -> None:
     so_far = session(period(ENERGY=1, tariff_id="gone"))
     assert total([tariff(element(price("ENERGY", "1")), id="A")], plan("1", so_far=so_far)) == "2.0000"

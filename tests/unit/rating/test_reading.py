@@ -1,6 +1,7 @@
 """OCPI JSON as partners send it: what is taken with goodwill, and what is refused by its field."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, date, datetime, time
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 
 from hub.domain.errors import Invalid
 from hub.domain.ids import PartyId
-from hub.domain.rating import Price, period_of, rate
+from hub.domain.rating import Price, period_of, policy_named, rate
 from hub.domain.rating.json_reader import load_json
-from hub.domain.rating.ocpi_json import ParsedCdr, ParsedTariff, cdr_from_json, tariffs_from_json
+from hub.domain.rating.ocpi_json import ParsedCdr, ParsedTariff, cdr_from_json, parse_version, tariffs_from_json
 from hub.domain.tariffs import (
     Dimension,
     OcpiVersion,
@@ -389,3 +390,174 @@ def test_equal_content_is_equal_whatever_the_record() -> None:
     assert one == two
     assert hash(one) == hash(two)
     assert isinstance(one, Tariff)
+
+
+def _refusal(read: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(Invalid) as raised:
+        read()
+    (violation,) = raised.value.violations
+    return violation.field, violation.rule
+
+
+TIME = "must be a time such as 2026-01-31T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "rule"),
+    [
+        ({"start_date_time": None}, "cdr.start_date_time", "is required"),
+        ({"start_date_time": 5}, "cdr.start_date_time", TIME),
+        ({"start_date_time": "now"}, "cdr.start_date_time", TIME),
+        ({"start_date_time": "2026-02-30T00:00:00Z"}, "cdr.start_date_time", "must be a time that exists"),
+        ({"end_date_time": None}, "cdr.end_date_time", "is required"),
+        ({"charging_periods": None}, "cdr.charging_periods", "must hold at least one period"),
+        ({"charging_periods": {}}, "cdr.charging_periods", "must be a list"),
+        ({"charging_periods": [None]}, "cdr.charging_periods[0]", "must be an object"),
+        ({"charging_periods": [{}]}, "cdr.charging_periods[0].start_date_time", "is required"),
+        (
+            {"charging_periods": [{"start_date_time": "2026-03-04T10:00:00Z", "dimensions": [{}, {"type": "TIME"}]}]},
+            "cdr.charging_periods[0].dimensions[0]",
+            "must have a type and a volume",
+        ),
+        (
+            {"charging_periods": [{"start_date_time": "2026-03-04T10:00:00Z", "dimensions": [{"type": "TIME"}]}]},
+            "cdr.charging_periods[0].dimensions[0]",
+            "must have a type and a volume",
+        ),
+        ({"currency": None, "tariffs": None}, "cdr.currency", "is required"),
+        ({"currency": "EURO"}, "cdr.currency", "must be an ISO 4217 code such as EUR"),
+        ({"credit": 1}, "cdr.credit", "must be true or false"),
+        ({"credit": "maybe"}, "cdr.credit", "must be true or false"),
+        ({"id": {}}, "cdr.id", "must be a string"),
+        ({"total_energy": "much"}, "cdr.total_energy", "must be a number"),
+        ({"total_time": []}, "cdr.total_time", "must be a number"),
+        ({"total_parking_time": True}, "cdr.total_parking_time", "must be a number"),
+        ({"total_energy": 1e15}, "cdr.total_energy", "must be a finite number of sensible size"),
+        ({"tariffs": [TARIFF | {"elements": None}]}, "cdr.tariffs[0].elements", "is required"),
+        (
+            {"tariffs": [TARIFF | restricted(start_time="noon")]},
+            "cdr.tariffs[0].elements[0].restrictions.start_time",
+            "must be a time of day such as 13:30",
+        ),
+        (
+            {"tariffs": [TARIFF | restricted(end_date="noon")]},
+            "cdr.tariffs[0].elements[0].restrictions.end_date",
+            "must be a date such as 2026-01-31",
+        ),
+        (
+            {"tariffs": [TARIFF | restricted(min_duration=1.5)]},
+            "cdr.tariffs[0].elements[0].restrictions.min_duration",
+            "must be a whole number",
+        ),
+        (
+            {"tariffs": [TARIFF | restricted(day_of_week=5)]},
+            "cdr.tariffs[0].elements[0].restrictions.day_of_week",
+            "must be a list of strings",
+        ),
+    ],
+)
+def test_a_refusal_of_a_cdr_says_exactly_this(changes: dict[str, Any], field: str, rule: str) -> None:
+    assert _refusal(lambda: cdr(**changes)) == (field, rule)
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "rule"),
+    [
+        (b"[]", "tariff", "must hold at least one tariff"),
+        (b"5", "tariff", "must be an object"),
+        (b"[5]", "tariff[0]", "must be an object"),
+        (b"[{}]", "tariff[0].currency", "is required"),
+        (b"{}", "tariff.currency", "is required"),
+        (b"\xff", "tariff", "must be UTF-8 text"),
+        (b"[" * 100_000, "tariff", "is nested too deeply"),
+        (b"{", "tariff", "must be JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b"NaN", "tariff", "must be JSON: NaN is not a number"),
+    ],
+)
+def test_a_refusal_of_tariffs_says_exactly_this(content: bytes, field: str, rule: str) -> None:
+    assert _refusal(lambda: tariffs_from_json(content)) == (field, rule)
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "rule"),
+    [
+        (b"[]", "cdr", "must be one CDR"),
+        (b"[{}, {}]", "cdr", "must be one CDR"),
+        (b"5", "cdr", "must be an object"),
+        (b"\xff", "cdr", "must be UTF-8 text"),
+    ],
+)
+def test_a_refusal_of_what_is_no_cdr_says_exactly_this(content: bytes, field: str, rule: str) -> None:
+    assert _refusal(lambda: cdr_from_json(content)) == (field, rule)
+
+
+def test_an_unknown_version_or_policy_is_refused_with_those_there_are() -> None:
+    assert _refusal(lambda: parse_version("3.0")) == ("ocpi", "must be one of 2.1.1, 2.2.1, 2.3.0")
+    assert _refusal(lambda: policy_named("best")) == (
+        "policy",
+        "must be one of last-time-based-2026, lenient-2026, ocpi-literal-2026, roamhub-2026",
+    )
+
+
+def test_remarks_say_exactly_this() -> None:
+    odd = (
+        TARIFF
+        | component(type="SESSION_TIME", step_size=None)
+        | {"currency": "eur", "country_code": "NLD", "tax_included": "maybe", "shape": "round"}
+    )
+    odd["elements"][0]["restrictions"]["reservation"] = "MAYBE"
+    odd["elements"][0]["shape"] = "round"
+    (parsed,) = tariffs_from_json(json.dumps([odd]).encode())
+    path = "tariff[0].elements[0]"
+    assert [(remark.field, remark.text) for remark in parsed.remarks] == [
+        ("tariff[0].currency", "is not in upper case"),
+        ("tariff[0].tax_included", "MAYBE is no OCPI value"),
+        (f"{path}.price_components[0].type", "SESSION_TIME is no OCPI dimension and prices nothing"),
+        (f"{path}.restrictions.reservation", "MAYBE is no OCPI value; the element prices nothing"),
+        (f"{path}.shape", "is no field of OCPI here and was ignored"),
+        ("tariff[0].country_code", "with party_id is no OCPI party"),
+        ("tariff[0].start_date_time", "is not in UTC"),
+        ("tariff[0].shape", "is no field of OCPI here and was ignored"),
+    ]
+    restrictions = [remark.text for remark in tariff().remarks]
+    assert restrictions == ["24:00 is written 00:00 in OCPI", "Someday is no day of the week", "is not in UTC"]
+    stepless = [remark.text for remark in tariff(**component(step_size=None)).remarks]
+    assert "is missing; 1 was assumed" in stepless
+
+
+def test_lists_and_responses_keep_the_version_that_was_stated() -> None:
+    for content in (TARIFF, [TARIFF, TARIFF], {"status_code": 1000, "data": TARIFF}):
+        parsed = tariffs_from_json(json.dumps(content).encode(), OcpiVersion.V2_1_1)
+        assert {entry.tariff.version for entry in parsed} == {OcpiVersion.V2_1_1}
+
+
+def test_every_total_of_a_claim_is_read_under_its_own_name() -> None:
+    costs = [
+        "total_cost",
+        "total_fixed_cost",
+        "total_energy_cost",
+        "total_time_cost",
+        "total_parking_cost",
+        "total_reservation_cost",
+    ]
+    volumes = ["total_energy", "total_time", "total_parking_time"]
+    stated: dict[str, Any] = {name: {"excl_vat": n} for n, name in enumerate(costs, start=1)}
+    stated |= {name: n for n, name in enumerate(volumes, start=7)}
+    claim = cdr(**stated, kwh=99).claim
+    assert [getattr(claim, name).before_taxes for name in costs] == [1, 2, 3, 4, 5, 6]
+    assert [getattr(claim, name) for name in volumes] == [7, 8, 9]
+
+
+def test_a_stated_zone_and_expiry_reach_the_session() -> None:
+    content = json.dumps(CDR).encode()
+    parsed = cdr_from_json(content, time_zone="Europe/Oslo", reservation_expired=True)
+    assert (parsed.session.time_zone, parsed.session.time_zone_assumed) == ("Europe/Oslo", False)
+    assert parsed.session.reservation_expired
+    assert not cdr_from_json(content).session.reservation_expired
+    assert (parsed.id, parsed.session.currency) == ("c1", "EUR")
+    assert parsed.session.end == datetime(2026, 3, 4, 11, tzinfo=UTC)
+
+
+def test_a_stop_date_time_ends_a_cdr_of_2_1_1() -> None:
+    parsed = cdr(end_date_time=None, stop_date_time="2026-03-04T10:30:00Z")
+    assert parsed.session.end == datetime(2026, 3, 4, 10, 30, tzinfo=UTC)
