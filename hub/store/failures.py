@@ -1,6 +1,7 @@
-"""What callers are told when the storage fails."""
+"""What callers are told when the storage fails, and what must not outlive a failure."""
 
 import sqlite3
+import traceback
 
 from sqlalchemy.exc import DBAPIError
 
@@ -21,3 +22,20 @@ def storage_failure(error: Exception, outcome: str) -> Unreachable:
     if getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", "") == _DISK_FULL:
         return Unreachable("STORAGE_FULL", f"the hub's storage is full; {outcome}")
     return Unreachable("STORAGE_FAILED", f"the hub's storage failed; {outcome}")
+
+
+def let_go(error: BaseException) -> None:
+    """Clear the frames that an error passed through, so that no cursor in them waits for the garbage collector.
+
+    A cursor in a frame in a traceback is part of a cycle. The collector runs in whichever thread allocates next, and
+    closing a SQLite cursor waits until its connection is free: the event loop would wait for another thread's query,
+    and of two committers in one process the one that writes for the one that waits for it.
+    """
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            traceback.clear_frames(each.__traceback__)
+            left += [each.__cause__, each.__context__]

@@ -19,7 +19,7 @@ from hub.domain.clock import Clock, NewId
 from hub.domain.errors import Conflict, HubError
 from hub.domain.journal import Entry
 from hub.store.directory import DirectoryHolder
-from hub.store.failures import storage_failure
+from hub.store.failures import let_go, storage_failure
 from hub.store.journal import lock_heads
 from hub.store.statements import begin, changes, commit
 from hub.store.unit import Entropy, SqlUnitOfWork
@@ -125,6 +125,7 @@ class GroupRunner:
 
     def _fail(self, group: Sequence[Job], error: Exception) -> None:
         _log.error("group_failed", extra={"jobs": len(group)}, exc_info=error)
+        let_go(error)
         self.entries = []
         for job in group:
             job.answer, job.error = None, storage_failure(error, "nothing was acknowledged")
@@ -185,21 +186,25 @@ def _attempt(unit: SqlUnitOfWork, work: Callable[[], Any]) -> tuple[Any, BaseExc
     try:
         answer = work()
         unit.end_use_case()
-    except driver.IntegrityError:
+    except driver.IntegrityError as error:
         unit.undo_use_case()
+        let_go(error)
         return None, Conflict("CONCURRENT_CHANGE", "another request took this identity; read, then retry")
     except (driver.DataError, driver.ProgrammingError, driver.NotSupportedError) as error:
         # What the use case handed to the database was wrong; the others of its group are none the worse for it.
         unit.undo_use_case()
+        let_go(error)
         return None, error
     except (driver.Error, SQLAlchemyError):
         raise  # the connection or the disk: the whole group fails
     except StopIteration as error:
         unit.undo_use_case()
+        let_go(error)
         stopped = RuntimeError("a use case raised StopIteration")  # which no future can carry
         stopped.__cause__ = error
         return None, stopped
     except Exception as error:  # noqa: BLE001 - the caller gets it; the group goes on
         unit.undo_use_case()
+        let_go(error)
         return None, error
     return answer, None

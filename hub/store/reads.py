@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from hub.app.ports.spine import UseCase
 from hub.domain.clock import Clock, NewId
 from hub.store.directory import DirectoryHolder
-from hub.store.failures import storage_failure
+from hub.store.failures import let_go, storage_failure
 from hub.store.journal import read_heads
 from hub.store.unit import Entropy, SqlUnitOfWork
 
@@ -55,7 +55,11 @@ class Reads:
             return self._run(query)
         except self._lost as error:
             _log.exception("read_failed")
+            let_go(error)
             raise storage_failure(error, "try again") from error
+        except Exception as error:
+            let_go(error)
+            raise
 
     def _run(self, query: UseCase[R]) -> R:
         with self._engine.connect() as connection, connection.begin():

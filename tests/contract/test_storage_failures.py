@@ -1,6 +1,8 @@
 """Storage that fails: every caller is told so, nothing is half written, and business goes on when storage is back."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +14,7 @@ from hub.app.ports.uow import UnitOfWork
 from hub.domain.errors import Unreachable
 from hub.domain.journal import EntryKind, Fact, Stream
 from hub.store import groups
-from hub.store.statements import commit, execute
+from hub.store.statements import commit, cursor_of, execute
 from tests.stored import check_journal, contents
 from tests.support import Spine
 
@@ -192,3 +194,27 @@ async def test_a_connection_lost_while_reading_is_told_and_the_next_read_succeed
 
     assert await refused(spine.reads.run(read)) == ["STORAGE_FAILED"]
     assert await spine.reads.run(lambda uow: uow.journal.head(Stream.CLEARING)) == 1
+
+
+@pytest.mark.parametrize("where", ["committer", "reads"])
+async def test_what_a_failure_leaves_behind_holds_no_cursor(spine: Spine, where: str) -> None:
+    # A cursor that waits for the garbage collector is closed in whatever thread that runs, which waits for the
+    # cursor's connection: of two committers in one process each once waited for the other.
+    cursors: list[weakref.ref[Any]] = []
+
+    def fail(uow: UnitOfWork) -> None:
+        cursor = cursor_of(connection_of(uow))
+        cursors.append(weakref.ref(cursor))
+        cursor.execute("SELECT 1")
+        try:
+            int("no number")
+        except ValueError as error:
+            raise LookupError("one more for the chain") from error
+
+    gc.disable()
+    try:
+        error = (await asyncio.gather(getattr(spine, where).run(fail), return_exceptions=True))[0]
+        assert isinstance(error, LookupError)
+        assert [cursor() for cursor in cursors] == [None]
+    finally:
+        gc.enable()
