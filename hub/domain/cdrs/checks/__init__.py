@@ -1,0 +1,20 @@
+"""The checks a CDR passes, each with a public code.
+
+A check looks at the CDR and at what the hub knew (`Known`). What a finding leads to is the agreement's to say, check by
+check.
+"""
+
+from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
+from hub.domain.cdrs.checks.examine import examine
+from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
+
+__all__ = [
+    "DEFAULT_ACTIONS",
+    "Check",
+    "Known",
+    "KnownAuthorization",
+    "KnownEvse",
+    "KnownOriginal",
+    "KnownSession",
+    "examine",
+]

@@ -1,0 +1,41 @@
+"""The code of each check and what happens by default; docs/cdr-checks.md lists them with what to do about them."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+
+from hub.domain.agreements import CheckAction
+
+
+class Check(StrEnum):
+    """The code of each check."""
+
+    AUTHORIZATION_UNKNOWN = "AUTHORIZATION_UNKNOWN"
+    AUTHORIZATION_MISMATCH = "AUTHORIZATION_MISMATCH"
+    TOKEN_UNKNOWN = "TOKEN_UNKNOWN"  # noqa: S105 - a code
+    SESSION_UNKNOWN = "SESSION_UNKNOWN"
+    SESSION_MISMATCH = "SESSION_MISMATCH"
+    LOCATION_UNKNOWN = "LOCATION_UNKNOWN"
+    EVSE_UNKNOWN = "EVSE_UNKNOWN"
+    CONNECTOR_UNKNOWN = "CONNECTOR_UNKNOWN"
+    TIMES_DISORDERED = "TIMES_DISORDERED"
+    AGE_EXCEEDED = "AGE_EXCEEDED"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    ENERGY_SUM_MISMATCH = "ENERGY_SUM_MISMATCH"
+    TIME_SUM_MISMATCH = "TIME_SUM_MISMATCH"
+    CREDIT_ORIGINAL_UNKNOWN = "CREDIT_ORIGINAL_UNKNOWN"
+    CREDIT_REPEATED = "CREDIT_REPEATED"
+    CREDIT_NOT_FULL = "CREDIT_NOT_FULL"
+    CREDIT_MISMATCH = "CREDIT_MISMATCH"
+
+
+#: What happens when the agreement says nothing.
+DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
+    **dict.fromkeys(Check, CheckAction.RETURN),
+    # OCPI leaves session_id out of most CDRs, and clocks of chargers drift within a period.
+    Check.SESSION_UNKNOWN: CheckAction.WARN,
+    Check.TIME_SUM_MISMATCH: CheckAction.WARN,
+    Check.CONNECTOR_UNKNOWN: CheckAction.WARN,
+}
+
+#: What a check found: its code, the field's path in the CDR, and words about it.
+Found = Iterator[tuple[Check, str, str]]

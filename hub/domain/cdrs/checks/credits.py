@@ -1,0 +1,27 @@
+"""What is checked about a credit: it undoes what was accepted; where and when that was has been checked then."""
+
+from hub.domain.cdrs.checks.codes import Check, Found
+from hub.domain.cdrs.checks.known import Known
+from hub.domain.cdrs.record import Cdr
+
+_E4 = 10_000
+
+
+def check_credit(cdr: Cdr, known: Known) -> Found:
+    """Yield what is wrong with a credit."""
+    original = known.original
+    if original is None or original.credit:
+        yield (
+            Check.CREDIT_ORIGINAL_UNKNOWN,
+            "credit_reference_id",
+            "is no CDR of this CPO that can be credited",
+        )
+        return
+    if original.credited:
+        yield Check.CREDIT_REPEATED, "credit_reference_id", "has been credited already"
+    if original.emsp != cdr.emsp or original.currency != cdr.currency:
+        yield Check.CREDIT_MISMATCH, "credit_reference_id", "was for another eMSP or in another currency"
+    if int(cdr.total_cost * _E4) != -original.amount:
+        yield Check.CREDIT_NOT_FULL, "total_cost", "is not the original's total cost negated"
+    if int(cdr.total_energy * _E4) != original.energy:
+        yield Check.CREDIT_MISMATCH, "total_energy", "is not the original's; a credit negates the total cost alone"

@@ -1,0 +1,65 @@
+"""What the hub knew that bears on a CDR. The checks look at this; they never look anything up."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from hub.domain.ids import PartyId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAuthorization:
+    """An answer the hub gave: to whom, for which token, and whether it allowed."""
+
+    cpo: PartyId
+    emsp: PartyId
+    token_uid: str
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSession:
+    """A session the hub carried: whose token it was charged with."""
+
+    emsp: PartyId
+    token_uid: str
+
+
+class KnownEvse(NamedTuple):
+    """A published EVSE, by the ids of its connectors (folded)."""
+
+    connector_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOriginal:
+    """The CDR that a credit credits, as it was accepted; amounts in ten-thousandths."""
+
+    emsp: PartyId
+    currency: str
+    amount: int
+    energy: int
+    credit: bool
+    credited: bool
+
+
+class Known(NamedTuple):
+    """What the hub knows that bears on one CDR; None means it does not know the thing.
+
+    Attributes:
+        now: The instant of receipt.
+        token: Whether the eMSP published the token.
+        location: Whether the CPO published the location.
+        currency: The agreement's currency.
+        age_max: How old a session's end may be; None for no limit.
+    """
+
+    now: datetime
+    authorization: KnownAuthorization | None
+    token: bool
+    session: KnownSession | None
+    location: bool
+    evse: KnownEvse | None
+    original: KnownOriginal | None
+    currency: str
+    age_max: timedelta | None
