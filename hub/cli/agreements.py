@@ -332,6 +332,8 @@ def _print(agreement: "Agreement", json: bool) -> None:
             "grace": _days(terms.grace),
             "dispute window": _days(terms.dispute_window),
             "oldest CDR": _days(terms.cdr_age_max),
+            "to put right": _days(terms.return_window),
+            "to review": _days(terms.review_window),
             "netting": word(AgreementTerms.Netting, terms.netting),
             "tax profile": terms.tax_profile,
             "rounding": word(AgreementTerms.Rounding, terms.rounding),

@@ -99,6 +99,8 @@ def terms_from_pb(message: pb.AgreementTerms, now: datetime) -> Terms:
             read, "price_tolerance_relative", message.price_tolerance_relative, _SUGGESTED.price_tolerance_relative
         ),
         cdr_age_max=_duration(read, "cdr_age_max", message, _SUGGESTED.cdr_age_max),
+        return_window=_duration(read, "return_window", message, _SUGGESTED.return_window),
+        review_window=_duration(read, "review_window", message, _SUGGESTED.review_window),
         rounding=_optional(read, "rounding", message.rounding, ROUNDINGS, _SUGGESTED.rounding),
         tax_profile=message.tax_profile or _SUGGESTED.tax_profile,
         fx_profile=message.fx_profile or _SUGGESTED.fx_profile,
@@ -149,6 +151,8 @@ def terms_to_pb(terms: Terms) -> pb.AgreementTerms:
         price_tolerance=PbDecimal(value=f"{terms.price_tolerance:f}"),
         price_tolerance_relative=PbDecimal(value=f"{terms.price_tolerance_relative:f}"),
         cdr_age_max=Duration(seconds=int(terms.cdr_age_max.total_seconds())),
+        return_window=Duration(seconds=int(terms.return_window.total_seconds())),
+        review_window=Duration(seconds=int(terms.review_window.total_seconds())),
         rounding=_NUMBERS[terms.rounding],
         tax_profile=terms.tax_profile,
         fx_profile=terms.fx_profile,

@@ -1,6 +1,7 @@
 """CDR messages to the facts the hub reasons about, and back."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, reduce
@@ -10,6 +11,7 @@ from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import cdr_object_pb2, cdr_pb2, location_object_pb2, session_object_pb2, tariff_object_pb2
 
 from hub.app.cdrs.submit import CdrSubmission
+from hub.domain.cdrs.checks import FIX_HINTS
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, PeriodSums
 from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId
@@ -216,6 +218,10 @@ def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
     return made
 
 
+#: By the code as it is stored: a check of an earlier release may be gone.
+_HINTS: Mapping[str, str] = {str(check): hint for check, hint in FIX_HINTS.items()}
+
+
 def _fill_receipt(receipt: cdr_pb2.ClearingReceipt, answer: CdrAnswer) -> None:
     # Setting fields costs a third of handing messages to a constructor, and every submission is answered with one.
     receipt.journal_index = answer.receipt.index
@@ -230,6 +236,7 @@ def _findings(answer: CdrAnswer) -> list[cdr_pb2.CdrFinding]:
             severity=cdr_pb2.FindingSeverity.ValueType(finding.severity),
             field=finding.field,
             message=finding.message,
+            fix_hint=_HINTS.get(finding.code, ""),
         )
         for finding in answer.findings
     ]

@@ -48,6 +48,11 @@ _CHANGE = Statement(
 )
 
 
+#: What terms say that were written before these were terms, in microseconds.
+_RETURN_WINDOW = timedelta(days=14) // timedelta(microseconds=1)
+_REVIEW_WINDOW = timedelta(days=7) // timedelta(microseconds=1)
+
+
 def terms_to_text(terms: Terms) -> str:
     """Return the terms as JSON with sorted keys: decimals as text, durations and instants in microseconds."""
     return json.dumps(
@@ -61,6 +66,8 @@ def terms_to_text(terms: Terms) -> str:
             "price_tolerance": str(terms.price_tolerance),
             "price_tolerance_relative": str(terms.price_tolerance_relative),
             "cdr_age_max": _micros(terms.cdr_age_max),
+            "return_window": _micros(terms.return_window),
+            "review_window": _micros(terms.review_window),
             "rounding": terms.rounding,
             "tax_profile": terms.tax_profile,
             "fx_profile": terms.fx_profile,
@@ -92,6 +99,8 @@ def terms_from_text(written: str) -> Terms:
         price_tolerance=Decimal(said["price_tolerance"]),
         price_tolerance_relative=Decimal(said["price_tolerance_relative"]),
         cdr_age_max=timedelta(microseconds=said["cdr_age_max"]),
+        return_window=timedelta(microseconds=said.get("return_window", _RETURN_WINDOW)),
+        review_window=timedelta(microseconds=said.get("review_window", _REVIEW_WINDOW)),
         rounding=Rounding(said["rounding"]),
         tax_profile=said["tax_profile"],
         fx_profile=said["fx_profile"],

@@ -90,6 +90,8 @@ async def test_a_proposal_states_every_term_from_then_on(cpo: Stub, emsp: Stub) 
     assert made.terms.grace == Duration(seconds=3 * 86_400)
     assert made.terms.dispute_window == Duration(seconds=30 * 86_400)
     assert made.terms.cdr_age_max == Duration(seconds=60 * 86_400)
+    assert made.terms.return_window == Duration(seconds=14 * 86_400)
+    assert made.terms.review_window == Duration(seconds=7 * 86_400)
     assert made.terms.price_tolerance.value == "0.01"
     assert (made.terms.rounding, made.terms.netting) == (T.ROUNDING_ROUND_ONCE, T.NETTING_BILATERAL)
     assert (made.terms.tax_profile, made.terms.fx_profile, made.terms.fee_profile) == ("default", "NONE", "NONE")
@@ -109,6 +111,8 @@ async def test_terms_come_back_as_they_were_proposed(cpo: Stub, emsp: Stub) -> N
         price_tolerance=PbDecimal(value="0.0500"),
         price_tolerance_relative=PbDecimal(value="0.015"),
         cdr_age_max=Duration(seconds=3600),
+        return_window=Duration(seconds=7200),
+        review_window=Duration(seconds=1800),
         rounding=T.ROUNDING_PER_CDR,
         tax_profile="ca-2026",
         fee_profile="standard",

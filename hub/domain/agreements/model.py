@@ -91,6 +91,8 @@ class Terms:
         price_tolerance: How far a CDR's total may lie from ours, in major units of `currency`.
         price_tolerance_relative: The same as a share of our total, 0.01 for one percent; the larger of the two counts.
         cdr_age_max: How long after its session's end a CDR is still taken.
+        return_window: How long after its return a CDR may be put right.
+        review_window: How long the eMSP may look at a quarantined CDR before it is returned.
         rounding: Where amounts become minor units.
         tax_profile: Name of the tax decision table.
         fx_profile: Name of the conversion rule; NONE settles in `currency` and refuses CDRs in another.
@@ -112,6 +114,8 @@ class Terms:
     price_tolerance: Decimal = Decimal("0.01")
     price_tolerance_relative: Decimal = Decimal(0)
     cdr_age_max: timedelta = timedelta(days=60)
+    return_window: timedelta = timedelta(days=14)
+    review_window: timedelta = timedelta(days=7)
     rounding: Rounding = Rounding.ROUND_ONCE
     tax_profile: str = "default"
     fx_profile: str = "NONE"

@@ -22,6 +22,8 @@ _DURATIONS = {
     "grace": (timedelta(0), timedelta(days=92)),
     "dispute_window": (timedelta(0), timedelta(days=366)),
     "cdr_age_max": (timedelta(minutes=1), timedelta(days=3660)),
+    "return_window": (timedelta(minutes=1), timedelta(days=366)),
+    "review_window": (timedelta(minutes=1), timedelta(days=92)),
 }
 
 

@@ -346,6 +346,8 @@ class AgreementTerms(_message.Message):
     CHECKS_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    RETURN_WINDOW_FIELD_NUMBER: _builtins.int
+    REVIEW_WINDOW_FIELD_NUMBER: _builtins.int
     currency_code: _builtins.str
     """ISO 4217 code of the currency in which CDRs come and are settled, such as `EUR`."""
     cycle: Global___AgreementTerms.Cycle.ValueType
@@ -410,6 +412,18 @@ class AgreementTerms(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """First instant no longer in force. Left out: no end."""
 
+    @_builtins.property
+    def return_window(self) -> _duration_pb2.Duration:
+        """How long after its return a CDR may be put right, by another that replaces it; whole seconds, 1 minute to 366 days.
+        Left out: 14 days.
+        """
+
+    @_builtins.property
+    def review_window(self) -> _duration_pb2.Duration:
+        """How long the eMSP may look at a quarantined CDR before it is returned; whole seconds, 1 minute to 92 days.
+        Left out: 7 days.
+        """
+
     def __init__(
         self,
         *,
@@ -432,10 +446,12 @@ class AgreementTerms(_message.Message):
         checks: _abc.Mapping[_builtins.str, Global___AgreementTerms.CheckAction.ValueType] | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        return_window: _duration_pb2.Duration | None = ...,
+        review_window: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cdr_age_max", b"cdr_age_max", "dispute_window", b"dispute_window", "end_time", b"end_time", "grace", b"grace", "price_tolerance", b"price_tolerance", "price_tolerance_relative", b"price_tolerance_relative", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cdr_age_max", b"cdr_age_max", "dispute_window", b"dispute_window", "end_time", b"end_time", "grace", b"grace", "price_tolerance", b"price_tolerance", "price_tolerance_relative", b"price_tolerance_relative", "return_window", b"return_window", "review_window", b"review_window", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_stored_authorization", b"allow_stored_authorization", "cdr_age_max", b"cdr_age_max", "checks", b"checks", "currency_code", b"currency_code", "cycle", b"cycle", "dispute_window", b"dispute_window", "end_time", b"end_time", "fee_profile", b"fee_profile", "fx_profile", b"fx_profile", "grace", b"grace", "netting", b"netting", "price_tolerance", b"price_tolerance", "price_tolerance_relative", b"price_tolerance_relative", "pricing_policy", b"pricing_policy", "rounding", b"rounding", "services", b"services", "start_time", b"start_time", "tax_profile", b"tax_profile", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_stored_authorization", b"allow_stored_authorization", "cdr_age_max", b"cdr_age_max", "checks", b"checks", "currency_code", b"currency_code", "cycle", b"cycle", "dispute_window", b"dispute_window", "end_time", b"end_time", "fee_profile", b"fee_profile", "fx_profile", b"fx_profile", "grace", b"grace", "netting", b"netting", "price_tolerance", b"price_tolerance", "price_tolerance_relative", b"price_tolerance_relative", "pricing_policy", b"pricing_policy", "return_window", b"return_window", "review_window", b"review_window", "rounding", b"rounding", "services", b"services", "start_time", b"start_time", "tax_profile", b"tax_profile", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from roamhub.v1 import cdr_object_pb2 as roamhub_dot_v1_dot_cdr__object__pb2
 from roamhub.v1 import common_pb2 as roamhub_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14roamhub/v1/cdr.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1broamhub/v1/cdr_object.proto\x1a\x17roamhub/v1/common.proto\"i\n\nCdrFinding\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12-\n\x08severity\x18\x02 \x01(\x0e\x32\x1b.roamhub.v1.FindingSeverity\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"n\n\x0f\x43learingReceipt\x12\x15\n\rjournal_index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x31\n\rrecorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdd\x01\n\tCdrRecord\x12\x1c\n\x03\x63\x64r\x18\x01 \x01(\x0b\x32\x0f.roamhub.v1.Cdr\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12\"\n\x04\x65msp\x18\x05 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12\x11\n\tagreement\x18\x06 \x01(\t\"P\n\x10SubmitCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\"\x90\x01\n\x11SubmitCdrResponse\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\"N\n\x16\x42\x61tchSubmitCdrsRequest\x12\x34\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.roamhub.v1.SubmitCdrRequestB\x04\xe2\x41\x01\x02\"C\n\x17\x42\x61tchSubmitCdrsResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"c\n\nCdrOutcome\x12/\n\x08response\x18\x01 \x01(\x0b\x32\x1d.roamhub.v1.SubmitCdrResponse\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ItemError\"Q\n\x11StreamCdrsRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\"S\n\x12StreamCdrsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12(\n\x08outcomes\x18\x02 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"9\n\rGetCdrRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\"\xe3\x01\n\x0fListCdrsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x14.roamhub.v1.CdrStateB\x04\xe2\x41\x01\x01\x12\x37\n\rend_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x39\n\x0f\x65nd_time_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"P\n\x10ListCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x10WatchCdrsRequest\x12\x19\n\x0b\x61\x66ter_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"R\n\x11WatchCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x18\n\x10next_after_index\x18\x02 \x01(\x03*U\n\x08\x43\x64rState\x12\x19\n\x15\x43\x44R_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x44R_STATE_ACCEPTED\x10\x01\x12\x16\n\x12\x43\x44R_STATE_RETURNED\x10\x02*m\n\x0f\x46indingSeverity\x12 \n\x1c\x46INDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46INDING_SEVERITY_WARNING\x10\x01\x12\x1a\n\x16\x46INDING_SEVERITY_ERROR\x10\x02\x32\xd2\x03\n\nCdrService\x12H\n\tSubmitCdr\x12\x1c.roamhub.v1.SubmitCdrRequest\x1a\x1d.roamhub.v1.SubmitCdrResponse\x12Z\n\x0f\x42\x61tchSubmitCdrs\x12\".roamhub.v1.BatchSubmitCdrsRequest\x1a#.roamhub.v1.BatchSubmitCdrsResponse\x12O\n\nStreamCdrs\x12\x1d.roamhub.v1.StreamCdrsRequest\x1a\x1e.roamhub.v1.StreamCdrsResponse(\x01\x30\x01\x12:\n\x06GetCdr\x12\x19.roamhub.v1.GetCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12\x45\n\x08ListCdrs\x12\x1b.roamhub.v1.ListCdrsRequest\x1a\x1c.roamhub.v1.ListCdrsResponse\x12J\n\tWatchCdrs\x12\x1c.roamhub.v1.WatchCdrsRequest\x1a\x1d.roamhub.v1.WatchCdrsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14roamhub/v1/cdr.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1broamhub/v1/cdr_object.proto\x1a\x17roamhub/v1/common.proto\"{\n\nCdrFinding\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12-\n\x08severity\x18\x02 \x01(\x0e\x32\x1b.roamhub.v1.FindingSeverity\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x10\n\x08\x66ix_hint\x18\x05 \x01(\t\"n\n\x0f\x43learingReceipt\x12\x15\n\rjournal_index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x31\n\rrecorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdd\x01\n\tCdrRecord\x12\x1c\n\x03\x63\x64r\x18\x01 \x01(\x0b\x32\x0f.roamhub.v1.Cdr\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12\"\n\x04\x65msp\x18\x05 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12\x11\n\tagreement\x18\x06 \x01(\t\"P\n\x10SubmitCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\"\x90\x01\n\x11SubmitCdrResponse\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\"N\n\x16\x42\x61tchSubmitCdrsRequest\x12\x34\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.roamhub.v1.SubmitCdrRequestB\x04\xe2\x41\x01\x02\"C\n\x17\x42\x61tchSubmitCdrsResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"c\n\nCdrOutcome\x12/\n\x08response\x18\x01 \x01(\x0b\x32\x1d.roamhub.v1.SubmitCdrResponse\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ItemError\"Q\n\x11StreamCdrsRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\"S\n\x12StreamCdrsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12(\n\x08outcomes\x18\x02 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"9\n\rGetCdrRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\"\xe3\x01\n\x0fListCdrsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x14.roamhub.v1.CdrStateB\x04\xe2\x41\x01\x01\x12\x37\n\rend_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x39\n\x0f\x65nd_time_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"P\n\x10ListCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x10WatchCdrsRequest\x12\x19\n\x0b\x61\x66ter_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"R\n\x11WatchCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x18\n\x10next_after_index\x18\x02 \x01(\x03*U\n\x08\x43\x64rState\x12\x19\n\x15\x43\x44R_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x44R_STATE_ACCEPTED\x10\x01\x12\x16\n\x12\x43\x44R_STATE_RETURNED\x10\x02*m\n\x0f\x46indingSeverity\x12 \n\x1c\x46INDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46INDING_SEVERITY_WARNING\x10\x01\x12\x1a\n\x16\x46INDING_SEVERITY_ERROR\x10\x02\x32\xd2\x03\n\nCdrService\x12H\n\tSubmitCdr\x12\x1c.roamhub.v1.SubmitCdrRequest\x1a\x1d.roamhub.v1.SubmitCdrResponse\x12Z\n\x0f\x42\x61tchSubmitCdrs\x12\".roamhub.v1.BatchSubmitCdrsRequest\x1a#.roamhub.v1.BatchSubmitCdrsResponse\x12O\n\nStreamCdrs\x12\x1d.roamhub.v1.StreamCdrsRequest\x1a\x1e.roamhub.v1.StreamCdrsResponse(\x01\x30\x01\x12:\n\x06GetCdr\x12\x19.roamhub.v1.GetCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12\x45\n\x08ListCdrs\x12\x1b.roamhub.v1.ListCdrsRequest\x1a\x1c.roamhub.v1.ListCdrsResponse\x12J\n\tWatchCdrs\x12\x1c.roamhub.v1.WatchCdrsRequest\x1a\x1d.roamhub.v1.WatchCdrsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,40 +59,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCDRSREQUEST'].fields_by_name['end_time_before']._serialized_options = b'\342A\001\001'
   _globals['_WATCHCDRSREQUEST'].fields_by_name['after_index']._loaded_options = None
   _globals['_WATCHCDRSREQUEST'].fields_by_name['after_index']._serialized_options = b'\342A\001\002'
-  _globals['_CDRSTATE']._serialized_start=1748
-  _globals['_CDRSTATE']._serialized_end=1833
-  _globals['_FINDINGSEVERITY']._serialized_start=1835
-  _globals['_FINDINGSEVERITY']._serialized_end=1944
+  _globals['_CDRSTATE']._serialized_start=1766
+  _globals['_CDRSTATE']._serialized_end=1851
+  _globals['_FINDINGSEVERITY']._serialized_start=1853
+  _globals['_FINDINGSEVERITY']._serialized_end=1962
   _globals['_CDRFINDING']._serialized_start=156
-  _globals['_CDRFINDING']._serialized_end=261
-  _globals['_CLEARINGRECEIPT']._serialized_start=263
-  _globals['_CLEARINGRECEIPT']._serialized_end=373
-  _globals['_CDRRECORD']._serialized_start=376
-  _globals['_CDRRECORD']._serialized_end=597
-  _globals['_SUBMITCDRREQUEST']._serialized_start=599
-  _globals['_SUBMITCDRREQUEST']._serialized_end=679
-  _globals['_SUBMITCDRRESPONSE']._serialized_start=682
-  _globals['_SUBMITCDRRESPONSE']._serialized_end=826
-  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_start=828
-  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_end=906
-  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_start=908
-  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_end=975
-  _globals['_CDROUTCOME']._serialized_start=977
-  _globals['_CDROUTCOME']._serialized_end=1076
-  _globals['_STREAMCDRSREQUEST']._serialized_start=1078
-  _globals['_STREAMCDRSREQUEST']._serialized_end=1159
-  _globals['_STREAMCDRSRESPONSE']._serialized_start=1161
-  _globals['_STREAMCDRSRESPONSE']._serialized_end=1244
-  _globals['_GETCDRREQUEST']._serialized_start=1246
-  _globals['_GETCDRREQUEST']._serialized_end=1303
-  _globals['_LISTCDRSREQUEST']._serialized_start=1306
-  _globals['_LISTCDRSREQUEST']._serialized_end=1533
-  _globals['_LISTCDRSRESPONSE']._serialized_start=1535
-  _globals['_LISTCDRSRESPONSE']._serialized_end=1615
-  _globals['_WATCHCDRSREQUEST']._serialized_start=1617
-  _globals['_WATCHCDRSREQUEST']._serialized_end=1662
-  _globals['_WATCHCDRSRESPONSE']._serialized_start=1664
-  _globals['_WATCHCDRSRESPONSE']._serialized_end=1746
-  _globals['_CDRSERVICE']._serialized_start=1947
-  _globals['_CDRSERVICE']._serialized_end=2413
+  _globals['_CDRFINDING']._serialized_end=279
+  _globals['_CLEARINGRECEIPT']._serialized_start=281
+  _globals['_CLEARINGRECEIPT']._serialized_end=391
+  _globals['_CDRRECORD']._serialized_start=394
+  _globals['_CDRRECORD']._serialized_end=615
+  _globals['_SUBMITCDRREQUEST']._serialized_start=617
+  _globals['_SUBMITCDRREQUEST']._serialized_end=697
+  _globals['_SUBMITCDRRESPONSE']._serialized_start=700
+  _globals['_SUBMITCDRRESPONSE']._serialized_end=844
+  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_start=846
+  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_end=924
+  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_start=926
+  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_end=993
+  _globals['_CDROUTCOME']._serialized_start=995
+  _globals['_CDROUTCOME']._serialized_end=1094
+  _globals['_STREAMCDRSREQUEST']._serialized_start=1096
+  _globals['_STREAMCDRSREQUEST']._serialized_end=1177
+  _globals['_STREAMCDRSRESPONSE']._serialized_start=1179
+  _globals['_STREAMCDRSRESPONSE']._serialized_end=1262
+  _globals['_GETCDRREQUEST']._serialized_start=1264
+  _globals['_GETCDRREQUEST']._serialized_end=1321
+  _globals['_LISTCDRSREQUEST']._serialized_start=1324
+  _globals['_LISTCDRSREQUEST']._serialized_end=1551
+  _globals['_LISTCDRSRESPONSE']._serialized_start=1553
+  _globals['_LISTCDRSRESPONSE']._serialized_end=1633
+  _globals['_WATCHCDRSREQUEST']._serialized_start=1635
+  _globals['_WATCHCDRSREQUEST']._serialized_end=1680
+  _globals['_WATCHCDRSRESPONSE']._serialized_start=1682
+  _globals['_WATCHCDRSRESPONSE']._serialized_end=1764
+  _globals['_CDRSERVICE']._serialized_start=1965
+  _globals['_CDRSERVICE']._serialized_end=2431
 # @@protoc_insertion_point(module_scope)

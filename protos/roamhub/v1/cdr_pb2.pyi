@@ -84,6 +84,7 @@ class CdrFinding(_message.Message):
     SEVERITY_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    FIX_HINT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code of the check, such as `LOCATION_UNKNOWN`; see docs/cdr-checks.md."""
     severity: Global___FindingSeverity.ValueType
@@ -92,6 +93,8 @@ class CdrFinding(_message.Message):
     """Path of the field in the CDR, such as `cdr_location.evse_uid`."""
     message: _builtins.str
     """For people; may change between releases."""
+    fix_hint: _builtins.str
+    """What to do about it, for people; that of docs/cdr-checks.md."""
     def __init__(
         self,
         *,
@@ -99,10 +102,11 @@ class CdrFinding(_message.Message):
         severity: Global___FindingSeverity.ValueType = ...,
         field: _builtins.str = ...,
         message: _builtins.str = ...,
+        fix_hint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "message", b"message", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "fix_hint", b"fix_hint", "message", b"message", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

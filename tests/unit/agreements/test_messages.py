@@ -1,5 +1,6 @@
 """Terms to the wire, to the database and back; and whatever a partner may send in their place."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -41,6 +42,8 @@ some_terms = st.builds(
     price_tolerance=st.decimals(0, 1000, places=4),
     price_tolerance_relative=st.decimals(0, 1, places=6),
     cdr_age_max=seconds,
+    return_window=seconds,
+    review_window=seconds,
     rounding=st.sampled_from(Rounding),
     tax_profile=names,
     fee_profile=names,
@@ -118,6 +121,8 @@ hostile_terms = st.builds(
     price_tolerance=st.none() | decimals,
     price_tolerance_relative=st.none() | decimals,
     cdr_age_max=st.none() | durations,
+    return_window=st.none() | durations,
+    review_window=st.none() | durations,
     rounding=numbers,
     tax_profile=st.text(max_size=70),
     fx_profile=st.text(max_size=5),
@@ -163,3 +168,10 @@ def test_a_tolerance_is_written_without_an_exponent() -> None:
     terms = Terms(currency="EUR", price_tolerance=Decimal("1E+2"), price_tolerance_relative=Decimal("1E-6"))
     message = terms_to_pb(terms)
     assert (message.price_tolerance.value, message.price_tolerance_relative.value) == ("100", "0.000001")
+
+
+def test_terms_written_before_returns_had_deadlines_get_the_suggested_ones() -> None:
+    suggested = Terms(currency="EUR")
+    said = json.loads(terms_to_text(suggested))
+    del said["return_window"], said["review_window"]
+    assert terms_from_text(json.dumps(said)) == suggested

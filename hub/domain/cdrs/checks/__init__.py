@@ -6,10 +6,12 @@ check.
 
 from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
 from hub.domain.cdrs.checks.examine import examine
+from hub.domain.cdrs.checks.hints import FIX_HINTS
 from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
 
 __all__ = [
     "DEFAULT_ACTIONS",
+    "FIX_HINTS",
     "Check",
     "Known",
     "KnownAuthorization",

@@ -1,4 +1,4 @@
-"""The code of each check and what happens by default; docs/cdr-checks.md lists them with what to do about them."""
+"""The code of each check and what happens by default; `hints` says what to do about each, docs/cdr-checks.md both."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum

@@ -1,0 +1,46 @@
+"""What to do about what a check found: told with the finding, and shown in docs/cdr-checks.md in the same words."""
+
+from collections.abc import Mapping
+
+from hub.domain.cdrs.checks.codes import Check
+
+#: For people; one for every check.
+FIX_HINTS: Mapping[Check, str] = {
+    Check.AUTHORIZATION_UNKNOWN: (
+        "Quote what the hub's answer gave, or what came with the command that started the session, or leave "
+        "the field out where the session was not authorized through the hub; the token is looked up then."
+    ),
+    Check.AUTHORIZATION_MISMATCH: (
+        "Quote the answer that let this very session begin. A session that began without a yes is between the "
+        "two parties: agree, and have the check set to WARN."
+    ),
+    Check.TOKEN_UNKNOWN: (
+        "CPO: quote the authorization. eMSP: publish the token, also one that is no longer valid; charges of "
+        "the past need it."
+    ),
+    Check.SESSION_UNKNOWN: (
+        "Report sessions before their CDR, under the same id. OCPI makes both optional, hence a warning only."
+    ),
+    Check.SESSION_MISMATCH: "Correct session_id or cdr_token; session ids must not be used twice.",
+    Check.LOCATION_UNKNOWN: (
+        "Publish the location. Where private locations are meant to stay so, have the check set to WARN or ACCEPT."
+    ),
+    Check.EVSE_UNKNOWN: (
+        "Publish the EVSE, or correct the uid: it is the uid, not the evse_id. EVSEs that are gone stay known "
+        "as REMOVED."
+    ),
+    Check.CONNECTOR_UNKNOWN: (
+        "Correct either; connectors are renumbered often and carry no money, hence a warning only."
+    ),
+    Check.TIMES_DISORDERED: "Correct the clock of the station or the periods.",
+    Check.AGE_EXCEEDED: "Settle it outside of the hub, or agree on a longer age first.",
+    Check.CURRENCY_MISMATCH: "Bill in the agreement's currency, or amend the agreement.",
+    Check.ENERGY_SUM_MISMATCH: ("Correct whichever is wrong. Each period may be off by rounding to four decimals."),
+    Check.TIME_SUM_MISMATCH: (
+        "Correct whichever is wrong. Each period may be off by rounding; periods without any time are not compared."
+    ),
+    Check.CREDIT_ORIGINAL_UNKNOWN: "Correct the id. What was returned needs no credit; a credit cannot be credited.",
+    Check.CREDIT_REPEATED: "Nothing: the first credit stands.",
+    Check.CREDIT_NOT_FULL: "Credit in full, then send the corrected charge as a CDR of its own.",
+    Check.CREDIT_MISMATCH: "Copy the original: a credit negates the total cost and nothing else.",
+}
