@@ -135,13 +135,27 @@ class LocationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvseFacts:
-    """What sessions and CDRs are checked against. `evse_id` is as sent, or empty; `power_max` in watts, or None."""
+    """What sessions and CDRs are checked against; ids of connectors are folded.
+
+    Attributes:
+        evse_id: As sent, or empty.
+        powers: The highest power of each connector whose owner says it, in watts.
+    """
 
     time_zone: str
     evse_id: str
     state: EvseState
     connector_ids: frozenset[str]
-    power_max: int | None
+    powers: Mapping[str, int]
+
+    @property
+    def power_max(self) -> int | None:
+        """The highest power of all connectors, in watts; None where that of any is not known."""
+        return max(self.powers.values(), default=None) if len(self.powers) == len(self.connector_ids) else None
+
+    def power_of(self, connector: str) -> int | None:
+        """Return the highest power of a connector, in watts; of one that is not published, that of the EVSE."""
+        return self.powers.get(connector) if connector in self.connector_ids else self.power_max
 
 
 def max_power(kind: PowerType, voltage: int, amperage: int, stated: int) -> int | None:

@@ -1,6 +1,6 @@
 """Periods, statements, acknowledgements and postings."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from hub.app.directory import Directory
 from hub.app.ports.clearing import ClearedCdr, PeriodFilter, StatementFilter
 from hub.domain.agreements import Cycle
+from hub.domain.cdrs.checks import KnownPeriod
 from hub.domain.cdrs.record import CdrState
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.periods import Period, PeriodState
@@ -19,7 +20,7 @@ from hub.domain.ids import ObjectId, PartyId
 from hub.domain.ledger import Posting
 from hub.domain.money import Money
 from hub.store.session import Session
-from hub.store.statements import Row, Statement, insert_into, upsert_into
+from hub.store.statements import Row, SelectIn, Statement, insert_into, upsert_into
 from hub.store.tables.cdrs import CdrRow
 from hub.store.tables.clearing import AcknowledgementRow, PeriodRow, PostingRow, StatementRow
 from hub.store.types import from_micros, to_micros
@@ -38,6 +39,12 @@ _LAST_PERIOD = Statement(
     .limit(1)
 )
 _OPEN = Statement(select(_PERIOD.c.agreement).where(text("state = 'OPEN'")))
+_OPEN_AFTER_CUT_OFF = SelectIn(
+    select(_PERIOD.c.agreement, _PERIOD.c.start_time, _PERIOD.c.first_date, _PERIOD.c.cycle, _PERIOD.c.time_zone).where(
+        text("state = 'OPEN'"), text("first_index > 0")
+    ),
+    _PERIOD.c.agreement,
+)
 _DUE = Statement(
     select(_PERIOD.c.name)
     .where(text("state = 'OPEN'"), _PERIOD.c.end_time <= bindparam("now_"))
@@ -94,6 +101,15 @@ class StoredClearing:
     def open_agreements(self) -> frozenset[str]:
         """Return the agreements that have an open period."""
         return frozenset(row[0] for row in _OPEN.all(self._session.connection))
+
+    def open_after_cut_off(self, agreements: Collection[str]) -> Mapping[str, KnownPeriod]:
+        """Return the open periods that something was cut off before."""
+        return {
+            agreement: KnownPeriod(from_micros(start_time), date.fromordinal(first_date), Cycle(cycle), time_zone)
+            for agreement, start_time, first_date, cycle, time_zone in _OPEN_AFTER_CUT_OFF.all(
+                self._session.connection, agreements
+            )
+        }
 
     def due(self, now: datetime) -> Sequence[str]:
         """Return the open periods whose calendar end has come."""

@@ -305,7 +305,7 @@ def _facts(rows: list[Row]) -> EvseFacts | None:
         evse_id=evse_id,
         state=EvseState(state),
         connector_ids=frozenset(row[3] for row in rows if row[3] is not None),
-        power_max=max(row[4] or 0 for row in rows) or None,
+        powers={row[3]: row[4] for row in rows if row[4]},
     )
 
 

@@ -114,21 +114,21 @@ async def test_the_facts_about_evses_of_several_owners_come_in_one_query(spine: 
             evse_id="NL*ABC*EE1",
             state=EvseState.AVAILABLE,
             connector_ids=frozenset({"a", "b"}),
-            power_max=22_000,
+            powers={"a": 22_000},
         ),
         keys[1]: EvseFacts(
             time_zone="Europe/Amsterdam",
             evse_id="NL*ABC*EE2",
             state=EvseState.REMOVED,
             connector_ids=frozenset(),
-            power_max=None,
+            powers={},
         ),
         keys[2]: EvseFacts(
             time_zone="Europe/Amsterdam",
             evse_id="NL*ABC*Ex",
             state=EvseState.AVAILABLE,
             connector_ids=frozenset({"1"}),
-            power_max=None,
+            powers={},
         ),
     }
     zones = await read(spine, lambda uow: uow.locations.time_zones([ObjectId(ABC, "1"), ObjectId(ABC, "2")]))

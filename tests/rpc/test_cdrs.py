@@ -219,6 +219,7 @@ RETURNED = {
     "TIMES_DISORDERED": make_cdr(charging_periods=[period(-1, "20", "2")]),
     "CURRENCY_MISMATCH": make_cdr(currency="CHF"),
     "ENERGY_SUM_MISMATCH": make_cdr(total_energy=number("21")),
+    "ENERGY_IMPOSSIBLE": make_cdr(charging_periods=[period(0, "20000", "2")], total_energy=number("20000")),
     "AGE_EXCEEDED": make_cdr(
         start_date_time=stamp(START - timedelta(days=100)),
         end_date_time=stamp(START - timedelta(days=99)),
@@ -241,6 +242,7 @@ async def test_a_cdr_that_fails_a_check_is_returned_with_the_code(
 WARNED = {
     "SESSION_UNKNOWN": make_cdr(session_id="S-1"),
     "CONNECTOR_UNKNOWN": with_place(connector_id="2"),
+    "ENERGY_EXCEEDS_POWER": make_cdr(charging_periods=[period(0, "40", "2")], total_energy=number("40")),
     "TIME_SUM_MISMATCH": make_cdr(total_time=number("2.5")),
 }
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
@@ -35,7 +36,7 @@ from tests.conftest import PartnerFactory
 from tests.support import agree, make_csr, open_channel, refusal
 
 NOW = datetime.now(UTC)
-LENIENT = {str(check): CheckAction.ACCEPT for check in Check if not check.startswith("CREDIT")}
+LENIENT = {str(check): CheckAction.ACCEPT for check in Check if not check.startswith(("CREDIT", "LATE"))}
 
 
 def decimal(value: str) -> PbDecimal:
@@ -48,13 +49,16 @@ def stamp(instant: datetime) -> Timestamp:
     return made
 
 
-def cdr(cpo: PartyId, emsp: PartyId, cdr_id: str, cost: str = "12.3456", credit_of: str = "") -> cdr_object_pb2.Cdr:
+def cdr(
+    cpo: PartyId, emsp: PartyId, cdr_id: str, cost: str = "12.3456", credit_of: str = "", days_ago: int = 0
+) -> cdr_object_pb2.Cdr:
+    end = NOW - timedelta(days=days_ago, hours=1)
     made = cdr_object_pb2.Cdr(
         country_code=cpo.country_code,
         party_id=cpo.party_id,
         id=cdr_id,
-        start_date_time=stamp(NOW - timedelta(hours=2)),
-        end_date_time=stamp(NOW - timedelta(hours=1)),
+        start_date_time=stamp(end - timedelta(hours=1)),
+        end_date_time=stamp(end),
         cdr_token=session_object_pb2.CdrToken(
             country_code=emsp.country_code,
             party_id=emsp.party_id,
@@ -69,7 +73,7 @@ def cdr(cpo: PartyId, emsp: PartyId, cdr_id: str, cost: str = "12.3456", credit_
         currency="EUR",
         charging_periods=[
             session_object_pb2.ChargingPeriod(
-                start_date_time=stamp(NOW - timedelta(hours=2)),
+                start_date_time=stamp(end - timedelta(hours=1)),
                 dimensions=[
                     session_object_pb2.CdrDimension(
                         type=session_object_pb2.CDR_DIMENSION_TYPE_ENERGY, volume=decimal("20.1")
@@ -80,7 +84,7 @@ def cdr(cpo: PartyId, emsp: PartyId, cdr_id: str, cost: str = "12.3456", credit_
         total_cost=common_pb2.Price(before_taxes=decimal(cost)),
         total_energy=decimal("20.1"),
         total_time=decimal("1"),
-        last_updated=stamp(NOW - timedelta(hours=1)),
+        last_updated=stamp(end),
     )
     if credit_of:
         made.credit = True
@@ -101,9 +105,11 @@ class World:
     root: "clearing_pb2_grpc.ClearingServiceAsyncStub"
     second: "clearing_pb2_grpc.ClearingServiceAsyncStub"
 
-    async def submit(self, cdr_id: str, cost: str = "12.3456", credit_of: str = "") -> cdr_pb2.SubmitCdrResponse:
+    async def submit(
+        self, cdr_id: str, cost: str = "12.3456", credit_of: str = "", days_ago: int = 0
+    ) -> cdr_pb2.SubmitCdrResponse:
         request = cdr_pb2.SubmitCdrRequest(
-            cdr=cdr(self.cpo, self.emsp, cdr_id, cost, credit_of), request_id=str(uuid4())
+            cdr=cdr(self.cpo, self.emsp, cdr_id, cost, credit_of, days_ago), request_id=str(uuid4())
         )
         return await self.cdrs.SubmitCdr(request)
 
@@ -191,6 +197,28 @@ async def test_a_cdr_after_the_cut_off_is_in_the_next_period(world: World) -> No
             await world.root.CutOffPeriod(clearing_pb2.CutOffPeriodRequest(name=period.name))
         made = await world.root.CalculatePeriod(clearing_pb2.CalculatePeriodRequest(name=period.name))
         assert made.cdr_count == 1
+
+
+async def test_a_late_cdr_is_told_so_and_its_line_carries_its_month_and_counts_it(world: World) -> None:
+    early = await world.submit("C0", days_ago=45)
+    assert not early.findings, "nothing has been cut off yet"
+    first = await world.period()
+    await world.root.CutOffPeriod(clearing_pb2.CutOffPeriodRequest(name=first.name))
+    late = await world.submit("C1", days_ago=45)
+    assert late.state == cdr_pb2.CDR_STATE_ACCEPTED
+    ended = (NOW - timedelta(days=45, hours=1)).astimezone(ZoneInfo("Europe/Amsterdam"))
+    assert [(found.code, found.severity) for found in late.findings] == [("LATE", cdr_pb2.FINDING_SEVERITY_WARNING)]
+    assert late.findings[0].message.startswith(f"is of {ended:%Y-%m}, whose period ended 4")
+    await world.submit("C2")
+    listed = await world.debtor.ListPeriods(clearing_pb2.ListPeriodsRequest(parent="agreements/-"))
+    await world.root.CutOffPeriod(clearing_pb2.CutOffPeriodRequest(name=listed.periods[1].name))
+    await world.root.CalculatePeriod(clearing_pb2.CalculatePeriodRequest(name=listed.periods[1].name))
+    drafted = await world.root.GetStatement(
+        clearing_pb2.GetStatementRequest(name=f"{listed.periods[1].name}/statements/eur")
+    )
+    counts = {(line.month.year, line.month.month): line.late_count for line in drafted.lines}
+    assert counts[ended.year, ended.month] == 1
+    assert sum(counts.values()) == 1
 
 
 async def test_a_period_without_a_cdr_is_settled_without_a_statement(world: World) -> None:

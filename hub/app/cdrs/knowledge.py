@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hub.app.ports.cdrs import AuthorizationKey, StoredCdr
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement
-from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
+from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownPeriod, KnownSession
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, fold
 from hub.domain.locations import EvseFacts, EvseKey
@@ -21,6 +21,7 @@ class Knowledge:
         stored: CDRs on record, among them the originals of credits; grows with what the group records.
         credited: CDRs that have been credited; grows likewise.
         evses: EVSEs of published locations; None for one that its location does not have.
+        periods: Open periods that follow a cut-off, by agreement.
     """
 
     uow: UnitOfWork
@@ -30,6 +31,7 @@ class Knowledge:
     authorizations: Mapping[AuthorizationKey, KnownAuthorization]
     tokens: frozenset[TokenKey]
     evses: Mapping[EvseKey, EvseFacts | None]
+    periods: Mapping[str, KnownPeriod]
 
     @classmethod
     def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr]) -> "Knowledge":
@@ -47,6 +49,7 @@ class Knowledge:
             ),
             tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in unquoted}) if unquoted else frozenset(),
             evses=uow.locations.evses({_evse(cdr) for cdr in charges}),
+            periods=uow.clearing.open_after_cut_off(_agreements(uow, charges)) if charges else {},
         )
 
     def about(self, cdr: Cdr, agreement: Agreement) -> Known:
@@ -61,10 +64,11 @@ class Knowledge:
             token=not cdr.authorization_reference and _token(cdr) in self.tokens,
             session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
             location=key in self.evses,
-            evse=KnownEvse(connector_ids=evse.connector_ids) if evse is not None else None,
+            evse=KnownEvse(evse.connector_ids, evse.power_of(fold(cdr.connector_id))) if evse is not None else None,
             original=self._original(cdr) if cdr.credit else None,
             currency=agreement.terms.currency,
             age_max=agreement.terms.cdr_age_max,
+            period=self.periods.get(agreement.name),
         )
 
     def _original(self, cdr: Cdr) -> KnownOriginal | None:
@@ -80,6 +84,14 @@ class Knowledge:
             credit=stored.credit,
             credited=key in self.credited,
         )
+
+
+def _agreements(uow: UnitOfWork, cdrs: Sequence[Cdr]) -> set[str]:
+    """Return the names of the agreements that the CDRs may fall under."""
+    directory = uow.directory
+    pairs = {(cdr.id.party, cdr.emsp) for cdr in cdrs}
+    versions = (kept.get(pair) for pair in pairs for kept in (directory.standing, directory.over))
+    return {version.name for version in versions if version is not None}
 
 
 def _token(cdr: Cdr) -> TokenKey:

@@ -1,10 +1,11 @@
 """Storage of settlement periods, statements and postings, and what signs and proves them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from hub.domain.cdrs.checks import KnownPeriod
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.periods import Period, PeriodState
 from hub.domain.clearing.positions import Obligation
@@ -79,6 +80,10 @@ class Clearing(Protocol):
 
     def open_agreements(self) -> frozenset[str]:
         """Return the agreements that have an open period."""
+        ...
+
+    def open_after_cut_off(self, agreements: Collection[str]) -> Mapping[str, KnownPeriod]:
+        """Return the open periods of these agreements, by agreement, without those that nothing was cut off before."""
         ...
 
     def due(self, now: datetime) -> Sequence[str]:

@@ -7,7 +7,7 @@ check.
 from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
 from hub.domain.cdrs.checks.examine import examine
 from hub.domain.cdrs.checks.hints import FIX_HINTS
-from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownSession
+from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownPeriod, KnownSession
 
 __all__ = [
     "DEFAULT_ACTIONS",
@@ -17,6 +17,7 @@ __all__ = [
     "KnownAuthorization",
     "KnownEvse",
     "KnownOriginal",
+    "KnownPeriod",
     "KnownSession",
     "examine",
 ]

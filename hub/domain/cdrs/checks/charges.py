@@ -4,6 +4,8 @@ from decimal import Decimal
 
 from hub.domain.cdrs.checks.codes import Check, Found
 from hub.domain.cdrs.checks.known import Known
+from hub.domain.cdrs.checks.late import check_late
+from hub.domain.cdrs.checks.physics import check_physics
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import fold
 from hub.domain.money import EXACT
@@ -17,7 +19,9 @@ def check_charge(cdr: Cdr, known: Known) -> Found:
     yield from _driver(cdr, known)
     yield from _place(cdr, known)
     yield from _times(cdr, known)
+    yield from check_late(cdr, known)
     yield from _sums(cdr)
+    yield from check_physics(cdr, known)
     if cdr.currency != known.currency:
         yield Check.CURRENCY_MISMATCH, "currency", "is not the agreement's currency"
 

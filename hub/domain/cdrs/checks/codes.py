@@ -19,9 +19,12 @@ class Check(StrEnum):
     CONNECTOR_UNKNOWN = "CONNECTOR_UNKNOWN"
     TIMES_DISORDERED = "TIMES_DISORDERED"
     AGE_EXCEEDED = "AGE_EXCEEDED"
+    LATE = "LATE"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     ENERGY_SUM_MISMATCH = "ENERGY_SUM_MISMATCH"
     TIME_SUM_MISMATCH = "TIME_SUM_MISMATCH"
+    ENERGY_IMPOSSIBLE = "ENERGY_IMPOSSIBLE"
+    ENERGY_EXCEEDS_POWER = "ENERGY_EXCEEDS_POWER"
     CREDIT_ORIGINAL_UNKNOWN = "CREDIT_ORIGINAL_UNKNOWN"
     CREDIT_REPEATED = "CREDIT_REPEATED"
     CREDIT_NOT_FULL = "CREDIT_NOT_FULL"
@@ -35,6 +38,10 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     Check.SESSION_UNKNOWN: CheckAction.WARN,
     Check.TIME_SUM_MISMATCH: CheckAction.WARN,
     Check.CONNECTOR_UNKNOWN: CheckAction.WARN,
+    # It is settled in the next period; what is too old has a check of its own.
+    Check.LATE: CheckAction.WARN,
+    # Compared with what the CPO publishes now, which is wrong more often than meters are.
+    Check.ENERGY_EXCEEDS_POWER: CheckAction.WARN,
 }
 
 #: What a check found: its code, the field's path in the CDR, and words about it.

@@ -34,11 +34,17 @@ FIX_HINTS: Mapping[Check, str] = {
     ),
     Check.TIMES_DISORDERED: "Correct the clock of the station or the periods.",
     Check.AGE_EXCEEDED: "Settle it outside of the hub, or agree on a longer age first.",
+    Check.LATE: (
+        "Nothing: the charge joins the open period, in a line of its original month, and the statement counts it as "
+        "late. Send CDRs sooner; an agreement may set RETURN, or limit the age."
+    ),
     Check.CURRENCY_MISMATCH: "Bill in the agreement's currency, or amend the agreement.",
     Check.ENERGY_SUM_MISMATCH: ("Correct whichever is wrong. Each period may be off by rounding to four decimals."),
     Check.TIME_SUM_MISMATCH: (
         "Correct whichever is wrong. Each period may be off by rounding; periods without any time are not compared."
     ),
+    Check.ENERGY_IMPOSSIBLE: "Send kWh, not Wh; correct the times.",
+    Check.ENERGY_EXCEEDS_POWER: ("Correct the energy, the times, or the power that is published for the connector."),
     Check.CREDIT_ORIGINAL_UNKNOWN: "Correct the id. What was returned needs no credit; a credit cannot be credited.",
     Check.CREDIT_REPEATED: "Nothing: the first credit stands.",
     Check.CREDIT_NOT_FULL: "Credit in full, then send the corrected charge as a CDR of its own.",

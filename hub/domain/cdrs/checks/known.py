@@ -1,9 +1,10 @@
 """What the hub knew that bears on a CDR. The checks look at this; they never look anything up."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from hub.domain.agreements import Cycle
 from hub.domain.ids import PartyId
 
 
@@ -26,9 +27,10 @@ class KnownSession:
 
 
 class KnownEvse(NamedTuple):
-    """A published EVSE, by the ids of its connectors (folded)."""
+    """A published EVSE: the ids of its connectors (folded), and the power in watts of the one that the CDR names."""
 
     connector_ids: frozenset[str]
+    power: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,15 @@ class KnownOriginal:
     credited: bool
 
 
+class KnownPeriod(NamedTuple):
+    """The open settlement period of the agreement, one that follows a cut-off."""
+
+    start_time: datetime
+    first_date: date
+    cycle: Cycle
+    time_zone: str
+
+
 class Known(NamedTuple):
     """What the hub knows that bears on one CDR; None means it does not know the thing.
 
@@ -52,6 +63,7 @@ class Known(NamedTuple):
         location: Whether the CPO published the location.
         currency: The agreement's currency.
         age_max: How old a session's end may be; None for no limit.
+        period: The open settlement period; None before the agreement's first cut-off.
     """
 
     now: datetime
@@ -63,3 +75,4 @@ class Known(NamedTuple):
     original: KnownOriginal | None
     currency: str
     age_max: timedelta | None
+    period: KnownPeriod | None
