@@ -28,6 +28,7 @@ class EntryKind(StrEnum):
     AGREEMENT = "agreement"
     LOCATION = "location"
     EVSE_STATES = "evse_states"
+    METER_KEY = "meter_key"
     TARIFF = "tariff"
     TARIFF_REMOVED = "tariff_removed"
     TOKEN = "token"  # noqa: S105 - the word for a driver's card, not a secret

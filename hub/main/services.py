@@ -17,6 +17,7 @@ from roamhub.v1 import (
     journal_pb2,
     link_pb2,
     location_pb2,
+    meter_pb2,
     party_pb2,
     registration_pb2,
     session_pb2,
@@ -26,6 +27,7 @@ from roamhub.v1 import (
 )
 
 from hub.app.authorization import Authorizer
+from hub.crypto.meter.keys import read_material
 from hub.rpc.admin import AdminServicer
 from hub.rpc.agreements import AgreementServicer
 from hub.rpc.authorizations import AuthorizationServicer
@@ -37,6 +39,7 @@ from hub.rpc.journal import JournalServicer
 from hub.rpc.link import LinkServicer
 from hub.rpc.location_edit import PbLocationEditor
 from hub.rpc.locations import LocationServicer
+from hub.rpc.meter_keys import MeterKeyServicer
 from hub.rpc.parties import PartyServicer
 from hub.rpc.registration import RegistrationServicer
 from hub.rpc.sessions import SessionServicer
@@ -85,6 +88,7 @@ def services(hub: "Hub") -> list[Service]:
                 committer=committer, reads=reads, editor=PbLocationEditor(), clock=hub.clock, clock_skew=skew
             ),
         ),
+        _one(meter_pb2, MeterKeyServicer(committer=committer, reads=reads, read_key=read_material)),
         _one(
             tariff_pb2,
             TariffServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew),

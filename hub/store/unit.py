@@ -18,6 +18,7 @@ from hub.store.commands import StoredCommands
 from hub.store.idempotency import StoredIdempotency
 from hub.store.journal import Head, JournalWriter
 from hub.store.locations import StoredLocations
+from hub.store.meter_keys import StoredMeterKeys
 from hub.store.parties import StoredParties, load_directory
 from hub.store.presence import StoredPresences
 from hub.store.session import Session
@@ -110,6 +111,11 @@ class SqlUnitOfWork:
     def locations(self) -> StoredLocations:
         """Locations and EVSE states."""
         return StoredLocations(self.session, lambda: self.directory)
+
+    @cached_property
+    def meter_keys(self) -> StoredMeterKeys:
+        """Registered keys of meters."""
+        return StoredMeterKeys(self.session, lambda: self.directory)
 
     @cached_property
     def tariffs(self) -> StoredTariffs:

@@ -11,6 +11,7 @@ from hub.app.ports.cdrs import CdrFacts, Cdrs
 from hub.app.ports.clearing import Clearing, Transparency
 from hub.app.ports.commands import Commands
 from hub.app.ports.locations import Locations
+from hub.app.ports.meter import MeterKeys
 from hub.app.ports.parties import Parties
 from hub.app.ports.presence import Presences
 from hub.app.ports.sessions import ChargingSessions
@@ -99,6 +100,11 @@ class UnitOfWork(Protocol):
     @property
     def locations(self) -> Locations:
         """Locations and EVSE states."""
+        ...
+
+    @property
+    def meter_keys(self) -> MeterKeys:
+        """Registered keys of meters."""
         ...
 
     @property

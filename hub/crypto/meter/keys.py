@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from hub.app.ports.meter import MeterKeyReader
+from hub.domain.meter.keys import KeyMaterial, UnusableKey
 from hub.domain.meter.text import decodings
 
 MeterKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
@@ -25,6 +27,17 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "brainpoolp256r1": ec.BrainpoolP256R1(),
     "brainpoolp384r1": ec.BrainpoolP384R1(),
 }
+#: The curves by the names that keys are registered under.
+CURVE_NAMES = (
+    "secp192r1",
+    "secp256r1",
+    "secp384r1",
+    "secp256k1",
+    "brainpoolP256r1",
+    "brainpoolP384r1",
+    "Ed25519",
+)
+_NAMED = {name.lower(): name for name in CURVE_NAMES}
 _SPKI = 0x30
 _POINT_FORMS = (0x02, 0x03, 0x04)
 _ED25519_BYTES = 32
@@ -100,3 +113,62 @@ def _from_point(data: bytes, curve: ec.EllipticCurve | None) -> MeterKey | None:
         return ec.EllipticCurvePublicKey.from_encoded_point(curve, data)
     except (ValueError, UnsupportedAlgorithm):
         return None
+
+
+def read_material(text: str, curve: str) -> KeyMaterial:
+    """Return the key that is to be registered; implements `hub.app.ports.meter.MeterKeyReader`."""
+    named = _curve_name(curve)
+    if len(text) > KEY_TEXT_MAX:
+        raise UnusableKey(f"has at most {KEY_TEXT_MAX} characters")
+    readings = decodings(text)
+    if not readings:
+        raise UnusableKey("is a public key in hex or Base64")
+    for data in readings:
+        key = _from_spki(data) if data[0] == _SPKI else None
+        if key is not None:
+            return _material(key, named)
+    for data in readings if named else ():
+        key = _from_point(data, _CURVES.get(named.lower()))
+        if key is not None:
+            return _material(key, named)
+    raise UnusableKey(_why_none(readings, named))
+
+
+def _curve_name(curve: str) -> str:
+    """Return the name of a curve as keys are registered under; empty for none."""
+    if not curve:
+        return ""
+    known = curve_named(curve)
+    name = _NAMED.get(curve.lower() if known is None else known.name.lower())
+    if name is None:
+        raise UnusableKey(f"is on a curve that is not supported; supported are {', '.join(CURVE_NAMES)}")
+    return name
+
+
+def _material(key: MeterKey, named: str) -> KeyMaterial:
+    stated = "Ed25519" if isinstance(key, Ed25519PublicKey) else key.curve.name
+    curve = _NAMED.get(stated.lower())
+    if curve is None:
+        raise UnusableKey(f"is on {stated}, which is not supported; supported are {', '.join(CURVE_NAMES)}")
+    if named and named != curve:
+        raise UnusableKey(f"is on {curve}, not on {named} as named")
+    return KeyMaterial(curve=curve, spki=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _why_none(readings: list[bytes], named: str) -> str:
+    """Return why bytes are no key; `named` is the curve, empty where none was named."""
+    for data in readings:
+        if data[0] == _SPKI:
+            try:
+                load_der_public_key(data)
+            except UnsupportedAlgorithm:
+                return "is of an algorithm or curve that is not supported"
+            except ValueError:
+                continue
+            return "is of an algorithm that is not supported: it is for ECDSA or Ed25519"
+    if named:
+        return f"is neither SPKI DER nor a point of {named}"
+    return "is no SPKI DER; a bare point does not say its curve, which must be named"
+
+
+_: MeterKeyReader = read_material

@@ -1,0 +1,78 @@
+"""Messages about meters to domain objects, and back."""
+
+import base64
+
+from roamhub.v1 import meter_object_pb2
+
+from hub.app.ports.meter import MeterKeyReader
+from hub.domain.ids import PartyId
+from hub.domain.meter.keys import KeyClaim, KeyMaterial, MeterKey, UnusableKey
+from hub.rpc.listing import ID_MAX
+from hub.rpc.wire import Reader, fill_time
+
+_CURVE_MAX = 64
+#: Stands in for a key that cannot be read while the rest of the message is.
+_NONE = KeyMaterial(curve="", spki=b"")
+
+
+def claim_from_pb(
+    message: meter_object_pb2.MeterKey, party: PartyId, read_key: MeterKeyReader, path: str = ""
+) -> KeyClaim:
+    """Read a key that is to be registered; raises Invalid with every field that breaks a rule."""
+    reader = Reader(path)
+    location_id = reader.id("location_id", message.location_id, ID_MAX)
+    evse_uid = reader.id("evse_uid", message.evse_uid, ID_MAX)
+    material = _material(reader, message, read_key)
+    valid_from = reader.time("valid_from", message.valid_from)
+    valid_until = reader.optional_time("valid_until", message)
+    if valid_until is not None and valid_until <= valid_from:
+        reader.refuse("valid_until", "is later than valid_from")
+    reader.done()
+    return KeyClaim(
+        party=party,
+        location_id=location_id,
+        evse_uid=evse_uid,
+        material=material,
+        valid_from=valid_from,
+        valid_until=valid_until,
+    )
+
+
+def _material(reader: Reader, message: meter_object_pb2.MeterKey, read_key: MeterKeyReader) -> KeyMaterial:
+    curve = reader.optional_id("curve", message.curve, _CURVE_MAX)
+    if not message.public_key:
+        reader.refuse("public_key", "is required")
+        return _NONE
+    try:
+        return read_key(message.public_key, curve)
+    except UnusableKey as error:
+        reader.refuse("public_key", str(error))
+        return _NONE
+
+
+def key_to_pb(key: MeterKey) -> meter_object_pb2.MeterKey:
+    """Return the message of a registered key."""
+    claim = key.claim
+    made = meter_object_pb2.MeterKey(
+        country_code=claim.party.country_code,
+        party_id=claim.party.party_id,
+        id=key.id,
+        location_id=claim.location_id,
+        evse_uid=claim.evse_uid,
+        public_key=base64.b64encode(claim.material.spki).decode(),
+        curve=claim.material.curve,
+        fingerprint=claim.material.fingerprint,
+        revoke_reason=key.reason,
+    )
+    fill_time(made.valid_from, claim.valid_from)
+    fill_time(made.register_time, key.registered)
+    if claim.valid_until is not None:
+        fill_time(made.valid_until, claim.valid_until)
+    if key.revoked is not None:
+        fill_time(made.revoke_time, key.revoked)
+    return made
+
+
+def encode_key(key: MeterKey) -> bytes:
+    """Return the serialised message of a key, the body of its journal facts."""
+    return key_to_pb(key).SerializeToString(deterministic=True)
