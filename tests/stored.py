@@ -1,16 +1,18 @@
 """What a database holds, read past the hub, and what must always be true of it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine, MetaData, select
 from sqlmodel import SQLModel
 
+from hub.domain.cdrs.record import CdrState
 from hub.domain.journal import Stream
 from hub.domain.merkle import Frontier, leaf_hash
 from hub.domain.merkle.tiles import HashSource, TreeReader
 from hub.store import tables
-from hub.store.tables.cdrs import CdrRow
+from hub.store.tables.cdrs import CdrRow, CdrStandingRow
 from hub.store.tables.spine import EntryRow, HeadRow, TreeRow
 
 assert tables.__all__
@@ -82,7 +84,7 @@ def check_journal(engine: Engine) -> dict[Stream, int]:
 
 
 def check_cdrs(engine: Engine) -> dict[str, tuple[int, bytes]]:
-    """Check that every CDR has its entry in the clearing journal, and every entry about a CDR its row.
+    """Check that every CDR has its entry in the clearing journal, and every entry about a CDR its row or its step.
 
     Returns:
         The receipt of each CDR: its index and leaf hash, by its id as sent.
@@ -91,9 +93,18 @@ def check_cdrs(engine: Engine) -> dict[str, tuple[int, bytes]]:
     entries = {
         row.idx: row
         for row in read_rows(engine, EntryRow, "idx")
-        if row.stream == Stream.CLEARING and row.kind in {"cdr_accepted", "cdr_returned"}
+        if row.stream == Stream.CLEARING and row.kind.startswith("cdr_")
     }
-    assert [row.idx for row in rows] == sorted(entries), "a CDR without its entry, or an entry without its CDR"
+    standings = {(row.cpo, row.cdr_id): row for row in read_rows(engine, CdrStandingRow, "idx")}
+    assert standings.keys() == {(row.cpo, row.cdr_id) for row in rows if row.state != 1}
+    later = [step for row in standings.values() for step in json.loads(row.steps)[1:]]
+    indexes = sorted([row.idx for row in rows] + [step[1] for step in later])
+    assert indexes == sorted(entries), "a CDR without its entry, or an entry without its CDR"
+    for row in standings.values():
+        last = json.loads(row.steps)[-1]
+        assert (row.state, row.idx) == (last[0], last[1])
+        assert bytes(entries[row.idx].leaf_hash) == bytes(row.leaf_hash)
+        assert entries[row.idx].kind == f"cdr_{CdrState(row.state).name.lower()}"
     for row in rows:
         entry = entries[row.idx]
         assert entry.subject.endswith(row.id_as_sent)

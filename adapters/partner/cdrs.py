@@ -55,7 +55,7 @@ class Cdrs:
         Submitting the same CDR again returns the first answer, without asking the hub.
 
         Returns:
-            The hub's answer: accepted or returned, the receipt, and what its checks found.
+            The hub's answer: accepted, quarantined or returned, the receipt, and what its checks found.
 
         Raises:
             RoamhubError: The hub refused the CDR, and holds nothing of it.
@@ -86,7 +86,7 @@ class Cdrs:
         """Send whatever has no answer yet, such as what an earlier run left; call it at start.
 
         Returns:
-            How many CDRs got their answer, accepted, returned or refused.
+            How many CDRs got their answer, whichever it is.
 
         Raises:
             RoamhubError: As `submit_all`.

@@ -37,6 +37,9 @@ class EntryKind(StrEnum):
     # clearing
     CDR_ACCEPTED = "cdr_accepted"
     CDR_RETURNED = "cdr_returned"
+    CDR_QUARANTINED = "cdr_quarantined"
+    CDR_RESUBMITTED = "cdr_resubmitted"
+    CDR_WITHDRAWN = "cdr_withdrawn"
     CUT_OFF = "cut_off"
     STATEMENT_ISSUED = "statement_issued"
     STATEMENT_ACKNOWLEDGED = "statement_acknowledged"

@@ -24,6 +24,7 @@ from hub.domain.rates import RateLimit
 from hub.jobs.agreements import AgreementClock
 from hub.jobs.clearing import ClearingJobs
 from hub.jobs.news import NEWS_SECONDS, News
+from hub.jobs.returns import ReturnsClock
 from hub.jobs.scheduler import Scheduler
 from hub.main.clearing import clearing_settings
 from hub.main.server import credentials, make_server
@@ -153,6 +154,8 @@ class Hub:
         self.scheduler.every(config.clearing_seconds, "periods", self.clearing_jobs.follow_calendar)
         self.scheduler.every(config.clearing_seconds, "statements", self.clearing_jobs.calculate)
         self.scheduler.every(config.clearing_seconds, "acceptance", self.clearing_jobs.deem_accepted)
+        returns = ReturnsClock(committer=self.committer, reads=self.reads)
+        self.scheduler.every(config.clearing_seconds, "returns", returns)
         self._servers: list[grpc.aio.Server] = []
         self._opened = AsyncExitStack()
 

@@ -1,7 +1,6 @@
-"""CDR messages to the facts the hub reasons about, and back."""
+"""CDR messages to the facts the hub reasons about."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, reduce
@@ -11,13 +10,12 @@ from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import cdr_object_pb2, cdr_pb2, location_object_pb2, session_object_pb2, tariff_object_pb2
 
 from hub.app.cdrs.submit import CdrSubmission
-from hub.domain.cdrs.checks import FIX_HINTS
-from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, PeriodSums
+from hub.domain.cdrs.record import Cdr, PeriodSums
 from hub.domain.clearing.items import TARIFF_KINDS
-from hub.domain.ids import ObjectId
+from hub.domain.ids import ObjectId, fold
 from hub.domain.money import EXACT, OCPI_DECIMALS, round_half_away
 from hub.rpc.enums import check_enums
-from hub.rpc.wire import Reader, fill_time, party_to_pb, time_from_seconds
+from hub.rpc.wire import Reader, time_from_seconds
 
 _ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
 _HOURS = frozenset({session_object_pb2.CDR_DIMENSION_TYPE_TIME, session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME})
@@ -44,8 +42,11 @@ def submission_from_pb(
     reader = Reader(path)
     request_id = reader.request_id(request.request_id)
     cdr = _read(reader, request.cdr)
+    replaces = request.replaces
+    if replaces and fold(reader.id("replaces", replaces)) == cdr.id.folded:
+        reader.refuse("replaces", "names another CDR than this one")
     reader.done()
-    return CdrSubmission(platform=platform, request_id=request_id, cdr=cdr)
+    return CdrSubmission(platform=platform, request_id=request_id, cdr=cdr, replaces=replaces)
 
 
 def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
@@ -194,49 +195,3 @@ def _tariff_kind(cdr: cdr_object_pb2.Cdr) -> str:
 
 
 _TARIFF_KINDS = {number: name.removeprefix("TARIFF_TYPE_") for name, number in tariff_object_pb2.TariffType.items()}
-
-
-def answer_to_pb(answer: CdrAnswer) -> cdr_pb2.SubmitCdrResponse:
-    """Return what a submission is answered."""
-    response = cdr_pb2.SubmitCdrResponse(state=cdr_pb2.CdrState.ValueType(answer.state))
-    _fill_receipt(response.receipt, answer)
-    if answer.findings:
-        response.findings.extend(_findings(answer))
-    return response
-
-
-def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
-    """Return the message of a CDR on record."""
-    made = cdr_pb2.CdrRecord(
-        cdr=cdr_object_pb2.Cdr.FromString(record.document),
-        state=cdr_pb2.CdrState.ValueType(record.answer.state),
-        findings=_findings(record.answer),
-        emsp=party_to_pb(record.emsp),
-        agreement=record.agreement,
-    )
-    _fill_receipt(made.receipt, record.answer)
-    return made
-
-
-#: By the code as it is stored: a check of an earlier release may be gone.
-_HINTS: Mapping[str, str] = {str(check): hint for check, hint in FIX_HINTS.items()}
-
-
-def _fill_receipt(receipt: cdr_pb2.ClearingReceipt, answer: CdrAnswer) -> None:
-    # Setting fields costs a third of handing messages to a constructor, and every submission is answered with one.
-    receipt.journal_index = answer.receipt.index
-    receipt.leaf_hash = answer.receipt.leaf_hash
-    fill_time(receipt.recorded_time, answer.recorded_time)
-
-
-def _findings(answer: CdrAnswer) -> list[cdr_pb2.CdrFinding]:
-    return [
-        cdr_pb2.CdrFinding(
-            code=finding.code,
-            severity=cdr_pb2.FindingSeverity.ValueType(finding.severity),
-            field=finding.field,
-            message=finding.message,
-            fix_hint=_HINTS.get(finding.code, ""),
-        )
-        for finding in answer.findings
-    ]

@@ -6,15 +6,18 @@ from contextlib import aclosing
 
 from roamhub.v1 import cdr_pb2
 
+from hub.app.cdrs import standings
 from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
 from hub.app.ports.cdrs import CdrFilter
 from hub.app.ports.spine import Committer, Reads
 from hub.domain.cdrs.record import CdrAnswer, CdrRecord, CdrState
-from hub.domain.errors import HubError, NotFound
+from hub.domain.errors import HubError
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Stream
 from hub.rpc.calls import Call
-from hub.rpc.cdr_wire import answer_to_pb, record_to_pb, submission_from_pb
+from hub.rpc.cdr_answers import answer_to_pb, record_to_pb
+from hub.rpc.cdr_returns import place_of, returns_from_pb, review_from_pb, withdrawal_from_pb
+from hub.rpc.cdr_wire import submission_from_pb
 from hub.rpc.chunks import chunks
 from hub.rpc.journal import require_index
 from hub.rpc.paging import fitting, read_page
@@ -90,13 +93,17 @@ class CdrServicer:
         reader.done()
         record = await self._reads.run(lambda uow: uow.cdrs.get(key))
         if record is None or not (record.id.party in call.caller.parties or record.emsp in call.caller.parties):
-            raise NotFound("CDR_NOT_FOUND", "there is no such CDR")
+            raise standings.no_cdr()
         return record_to_pb(record)
 
     async def ListCdrs(self, request: cdr_pb2.ListCdrsRequest, call: Call) -> cdr_pb2.ListCdrsResponse:
         """List the caller's CDRs in the order of the clearing journal."""
         reader = Reader()
-        state = reader.one_of("state", request.state, _STATES, CdrState.ACCEPTED) if request.state else None
+        state = None
+        if request.state in {cdr_pb2.CDR_STATE_STATED, cdr_pb2.CDR_STATE_SETTLED}:
+            reader.refuse("state", "follows from statements: list ACCEPTED, or the statement")
+        elif request.state:
+            state = reader.one_of("state", request.state, _STATES, CdrState.ACCEPTED)
         wanted = CdrFilter(
             parties=frozenset(call.caller.parties),
             state=state,
@@ -112,6 +119,28 @@ class CdrServicer:
             cdrs=[record_to_pb(record) for record in shown],
             next_page_token=page.next_token(shown[-1].answer.receipt.index) if len(records) > len(shown) else "",
         )
+
+    async def ListReturns(self, request: cdr_pb2.ListReturnsRequest, call: Call) -> cdr_pb2.ListReturnsResponse:
+        """List what waits for one of the two sides."""
+        wanted = returns_from_pb(request, call)
+        page = read_page(request)
+        after = page.key(int, int)
+        records = await self._reads.run(lambda uow: uow.cdrs.returns(wanted, after, page.size + 1))
+        shown = fitting(records, page.size, _bytes_of)
+        return cdr_pb2.ListReturnsResponse(
+            cdrs=[record_to_pb(record) for record in shown],
+            next_page_token=page.next_token(*place_of(shown[-1])) if len(records) > len(shown) else "",
+        )
+
+    async def ReviewCdr(self, request: cdr_pb2.ReviewCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
+        """Decide on a quarantined CDR."""
+        given = review_from_pb(request, call.caller.platform)
+        return record_to_pb(await self._committer.run(lambda uow: standings.review(uow, given)))
+
+    async def WithdrawCdr(self, request: cdr_pb2.WithdrawCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
+        """Withdraw a CDR that was returned or quarantined."""
+        given = withdrawal_from_pb(request, call.caller.platform)
+        return record_to_pb(await self._committer.run(lambda uow: standings.withdraw(uow, given)))
 
     async def WatchCdrs(
         self, request: cdr_pb2.WatchCdrsRequest, call: Call
@@ -130,7 +159,7 @@ class CdrServicer:
                 shown = fitting(records, _PAGE, _bytes_of)
                 # More may follow a full page, or one cut short; else all up to the head has been seen.
                 more = len(records) == _PAGE or len(shown) < len(records)
-                last = shown[-1].answer.receipt.index if shown else -1
+                last = shown[-1].last_index if shown else -1
                 index = last if more else max(head - 1, last)
                 yield cdr_pb2.WatchCdrsResponse(cdrs=[record_to_pb(r) for r in shown], next_after_index=index)
                 await asyncio.sleep(0 if more else _REST_SECONDS)
@@ -138,11 +167,13 @@ class CdrServicer:
                 yield cdr_pb2.WatchCdrsResponse(next_after_index=index)
 
     async def _newer(self, parties: frozenset[PartyId], index: int) -> Sequence[CdrRecord]:
-        wanted = CdrFilter(parties=parties)
-        return await self._reads.run(lambda uow: uow.cdrs.list(wanted, index, _PAGE))
+        return await self._reads.run(lambda uow: uow.cdrs.changes(parties, index, _PAGE))
 
 
-_STATES = {int(state): state for state in CdrState}
+#: What a list can be narrowed to: what statements say is not stored with CDRs.
+_STATES: dict[int, CdrState] = {
+    int(state): state for state in CdrState if state not in {CdrState.STATED, CdrState.SETTLED}
+}
 
 
 def _bytes_of(record: CdrRecord) -> int:

@@ -169,6 +169,11 @@ def fill_time(stamp: Timestamp, instant: datetime) -> None:
     stamp.nanos = delta.microseconds * 1000
 
 
+def micros_of(instant: datetime) -> int:
+    """Return whole microseconds since 1970 of an aware instant, such as a page token holds."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
 def party_to_pb(party: PartyId | None) -> common_pb2.PartyKey | None:
     """Return the message of a party; None stays None, an absent field."""
     return None if party is None else common_pb2.PartyKey(country_code=party.country_code, party_id=party.party_id)

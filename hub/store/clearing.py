@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select, text, tuple_
@@ -21,7 +22,7 @@ from hub.domain.ledger import Posting
 from hub.domain.money import Money
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement, insert_into, upsert_into
-from hub.store.tables.cdrs import CdrRow
+from hub.store.tables.cdrs import CdrRow, CdrStandingRow
 from hub.store.tables.clearing import AcknowledgementRow, PeriodRow, PostingRow, StatementRow
 from hub.store.types import from_micros, to_micros
 
@@ -30,6 +31,7 @@ _STATEMENT = StatementRow.__table__  # type: ignore[attr-defined]
 _ANSWER = AcknowledgementRow.__table__  # type: ignore[attr-defined]
 _POSTING = PostingRow.__table__  # type: ignore[attr-defined]
 _CDR = CdrRow.__table__  # type: ignore[attr-defined]
+_STANDING = CdrStandingRow.__table__  # type: ignore[attr-defined]
 
 _GET_PERIOD = Statement(select(*_PERIOD.c).where(_PERIOD.c.name == bindparam("name_")))
 _LAST_PERIOD = Statement(
@@ -56,22 +58,36 @@ _ACCEPTED = (
     _CDR.c.agreement == bindparam("agreement_"),
     text(f"state = {int(CdrState.ACCEPTED)}"),
 )
-_HAS_CDR = Statement(select(_CDR.c.idx).where(*_ACCEPTED).limit(1))
-_CDRS = Statement(
-    select(
-        _CDR.c.idx,
-        _CDR.c.leaf_hash,
-        _CDR.c.id_as_sent,
-        _CDR.c.currency,
-        _CDR.c.country,
-        _CDR.c.tariff_kind,
-        _CDR.c.tax_date,
-        _CDR.c.amount,
-        _CDR.c.energy,
-        _CDR.c.credit_of,
-    )
-    .where(*_ACCEPTED, _CDR.c.idx < bindparam("end"))
-    .order_by(_CDR.c.idx)
+# CDRs that were accepted out of quarantine count where their acceptance stands.
+_ACCEPTED_LATER = (
+    _STANDING.c.cpo == bindparam("cpo_"),
+    _STANDING.c.idx >= bindparam("first"),
+    _CDR.c.cpo == _STANDING.c.cpo,
+    _CDR.c.cdr_id == _STANDING.c.cdr_id,
+    _CDR.c.agreement == bindparam("agreement_"),
+    text(f"cdr_standing.state = {int(CdrState.ACCEPTED)}"),
+)
+_HAS_CDR = (
+    Statement(select(_CDR.c.idx).where(*_ACCEPTED).limit(1)),
+    Statement(select(_STANDING.c.idx).where(*_ACCEPTED_LATER).limit(1)),
+)
+_ITEM = (
+    _CDR.c.id_as_sent,
+    _CDR.c.currency,
+    _CDR.c.country,
+    _CDR.c.tariff_kind,
+    _CDR.c.tax_date,
+    _CDR.c.amount,
+    _CDR.c.energy,
+    _CDR.c.credit_of,
+)
+_CDRS = (
+    Statement(select(_CDR.c.idx, _CDR.c.leaf_hash, *_ITEM).where(*_ACCEPTED, _CDR.c.idx < bindparam("end"))),
+    Statement(
+        select(_STANDING.c.idx, _STANDING.c.leaf_hash, *_ITEM).where(
+            *_ACCEPTED_LATER, _STANDING.c.idx < bindparam("end")
+        )
+    ),
 )
 _GET_STATEMENT = Statement(select(*_STATEMENT.c).where(_STATEMENT.c.name == bindparam("name_")))
 _ISSUED_DOCUMENT = Statement(
@@ -171,14 +187,16 @@ class StoredClearing:
         # What this use case has recorded itself is still waiting to be written.
         self._session.flush()
         number = self._directory().parties[creditor].number
-        return bool(_HAS_CDR.all(self._session.connection, (number, first_index, agreement)))
+        chosen = number, first_index, agreement
+        return any(statement.all(self._session.connection, chosen) for statement in _HAS_CDR)
 
     def cdrs(self, period: Period) -> Sequence[ClearedCdr]:
         """Return the accepted CDRs that a period holds."""
         assert period.end_index is not None, "a period that is cut off"
         number = self._directory().parties[period.creditor].number
-        rows = _CDRS.all(self._session.connection, (number, period.first_index, period.agreement, period.end_index))
-        return [_cleared(row, period) for row in rows]
+        chosen = number, period.first_index, period.agreement, period.end_index
+        rows = [row for statement in _CDRS for row in statement.all(self._session.connection, chosen)]
+        return [_cleared(row, period) for row in sorted(rows, key=itemgetter(0))]
 
     def statement(self, name: str) -> StatementRecord | None:
         """Return a statement."""

@@ -12,6 +12,7 @@ from hub.domain.clock import NewId
 from hub.store.agreements import StoredAgreements
 from hub.store.authorizations import StoredAuthorizations
 from hub.store.cdr_facts import StoredCdrFacts
+from hub.store.cdr_standings import StoredCdrStandings
 from hub.store.cdrs import StoredCdrs
 from hub.store.clearing import StoredClearing
 from hub.store.commands import StoredCommands
@@ -101,6 +102,11 @@ class SqlUnitOfWork:
     def cdrs(self) -> StoredCdrs:
         """CDRs on record."""
         return StoredCdrs(self.session, lambda: self.directory)
+
+    @cached_property
+    def cdr_standings(self) -> StoredCdrStandings:
+        """Where CDRs stand that were not accepted at once."""
+        return StoredCdrStandings(self.session, lambda: self.directory)
 
     @cached_property
     def cdr_facts(self) -> StoredCdrFacts:

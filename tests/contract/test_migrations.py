@@ -1,7 +1,9 @@
 """Migrations on both databases: each step up and down, with data in place, to exactly the tables of this release."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -21,6 +23,7 @@ from hub.config import Config
 from hub.main import Hub
 from hub.store import schema, tables
 from hub.store.database import open_engine
+from hub.store.types import from_micros
 from tests.e2e.conftest import roamhub
 from tests.stored import contents
 
@@ -228,3 +231,30 @@ def test_the_command_line_says_so_in_one_line(migrated_sqlite: Path, tmp_path: P
     done = roamhub("db", "upgrade", cwd=tmp_path, config=config)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("roamhub: UNUSABLE: the database is at schema 9999, which this release does not know")
+
+
+def test_cdrs_returned_before_returns_had_deadlines_may_still_be_put_right(empty: Engine) -> None:
+    schema.upgrade(empty, "0009")
+    cdr = sa.Table("cdr", sa.MetaData(), autoload_with=empty)
+    facts: dict[str, Any] = {
+        column.name: b"x" if isinstance(column.type, sa.LargeBinary) else 0 for column in cdr.columns
+    }
+    texts = {column.name: "" for column in cdr.columns if isinstance(column.type, sa.Text)}
+    with empty.begin() as connection:
+        for number, state in ((1, 1), (2, 2)):
+            own = {
+                "cpo": 7,
+                "cdr_id": f"c{number}",
+                "id_as_sent": f"C{number}",
+                "emsp": 8,
+                "state": state,
+                "idx": number,
+            }
+            connection.execute(cdr.insert(), {**facts, **texts, **own, "credit_of": None, "recorded_time": 5})
+    schema.upgrade(empty)
+    (standing,) = rows(empty)["cdr_standing"]
+    assert (standing["cpo"], standing["cdr_id"], standing["id_as_sent"], standing["emsp"]) == (7, "c2", "C2", 8)
+    assert (standing["state"], standing["idx"], standing["first_time"]) == (2, 2, 5)
+    assert json.loads(standing["steps"]) == [[2, 2, 5, "CHECKS", ""]]
+    left = from_micros(standing["deadline"]) - datetime.now(UTC)
+    assert timedelta(days=13) < left <= timedelta(days=14)

@@ -1,37 +1,66 @@
 """Submitting CDRs: decided and recorded for many at once.
 
-Each submission ends in one of three ways. It is on record already: the first answer again. It is refused: an error,
-and no trace. Or it is recorded, accepted or returned, in the clearing journal.
+Each submission ends in one of three ways. It is on record already: the first answer again, with the state of now. It is
+refused: an error, and no trace. Or it is recorded in the clearing journal: accepted, quarantined or returned.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from hub.app.cdrs.knowledge import Knowledge
+from hub.app.clearing.facts import state_fact
 from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.agreements import Agreement, Service
-from hub.domain.cdrs.checks import examine
-from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrState, Severity
+from hub.domain.agreements import Agreement, Service, Terms
+from hub.domain.cdrs.checks import decide, examine
+from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrState, Step
+from hub.domain.cdrs.standing import Cause, Standing, not_returned
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.errors import Conflict, HubError, Precondition, invalid
-from hub.domain.ids import ObjectId
+from hub.domain.ids import ObjectId, fold
 from hub.domain.journal import EntryKind, Fact, Stream
 from hub.domain.leaf import SALT_BYTES, seal_and_open
 
 _E4 = 10_000
+_KINDS = {
+    CdrState.ACCEPTED: EntryKind.CDR_ACCEPTED,
+    CdrState.QUARANTINED: EntryKind.CDR_QUARANTINED,
+    CdrState.RETURNED: EntryKind.CDR_RETURNED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CdrSubmission:
-    """One CDR with the caller's platform and idempotency key; `skew_max` is how far its times may lie ahead."""
+    """One CDR with the caller's platform and idempotency key.
+
+    Attributes:
+        platform: The caller's.
+        request_id: Its idempotency key.
+        cdr: The CDR.
+        skew_max: How far its times may lie ahead.
+        replaces: The CPO's id of the returned CDR whose place it takes; empty for none.
+    """
 
     platform: str
     request_id: str
     cdr: Cdr
     skew_max: timedelta = timedelta(minutes=5)
+    replaces: str = ""
+
+    @property
+    def asked(self) -> bytes:
+        """What its request id stands for."""
+        if not self.replaces:
+            return self.cdr.digest
+        return sha256(self.cdr.digest + fold(self.replaces).encode()).digest()
+
+    @property
+    def replaced(self) -> ObjectId:
+        """The key of the CDR whose place it takes, if it names any."""
+        return ObjectId(self.cdr.id.party, self.replaces)
 
 
 def submit_cdrs(uow: UnitOfWork, submissions: Sequence[CdrSubmission]) -> list[CdrAnswer | HubError]:
@@ -39,7 +68,8 @@ def submit_cdrs(uow: UnitOfWork, submissions: Sequence[CdrSubmission]) -> list[C
 
     Returns:
         For each the answer, or the error that refuses it: Conflict for other content under a known key or request id,
-        Precondition without an active agreement, Invalid for a time in the future.
+        Precondition without an active agreement, Invalid for a time in the future; of a replacement, Precondition
+        where the CDR it names cannot be replaced (`_Intake._replaced`).
     """
     return _Intake(uow, submissions).run()
 
@@ -54,6 +84,10 @@ class _Intake:
         self._knowledge = Knowledge.gather(uow, cdrs)
         self._stored = self._knowledge.stored
         self._requests = _known_requests(uow, submissions)
+        replaced = [submission.replaced for submission in submissions if submission.replaces]
+        # Only what is not on record when the group begins is added to these as it goes on.
+        self._stored.update(uow.cdrs.find(replaced) if replaced else {})
+        self._standings = dict(uow.cdr_standings.find(replaced)) if replaced else {}
 
     def run(self) -> list[CdrAnswer | HubError]:
         answers: list[CdrAnswer | HubError] = []
@@ -68,27 +102,78 @@ class _Intake:
         cdr = submission.cdr
         request = submission.platform, submission.request_id
         asked = self._requests.get(request)
-        if asked is not None and asked != cdr.digest:
+        if asked is not None and asked != submission.asked:
             raise Conflict("REQUEST_ID_REUSED", "request_id: was used for another CDR", field="request_id")
         stored = self._stored.get(cdr.id)
         if stored is not None:
             if stored.digest != cdr.digest:
                 raise Conflict("CDR_CONFLICT", "cdr.id: is on record with other content", field="cdr.id")
+            if submission.replaces:
+                self._require_replaced(submission)
             self._remember(submission)
             return stored.answer
         if cdr.end_time > self._uow.now + submission.skew_max:
             raise invalid("cdr.end_date_time", "lies in the future")
-        stored = self._record(cdr, self._agreement(cdr))
+        replaced = self._replaced(submission) if submission.replaces else None
+        stored = self._record(cdr, self._agreement(cdr), replaced)
         self._stored[cdr.id] = stored
+        if replaced is not None:
+            self._replace(replaced, cdr.id)
         self._remember(submission)
         return stored.answer
+
+    def _replaced(self, submission: CdrSubmission) -> Standing:
+        """Return where the CDR stands that the submission is to replace.
+
+        Raises:
+            Precondition: It cannot be replaced, or is not there, or was for another eMSP.
+        """
+        key = submission.replaced
+        stored = self._stored.get(key)
+        if stored is None:
+            raise Precondition("REPLACED_CDR_UNKNOWN", "replaces: is no CDR of this CPO on record", field="replaces")
+        standing = self._standings.get(key)
+        if standing is None:
+            raise not_returned(stored.answer.state)
+        standing.require_replaceable(self._uow.now)
+        if standing.emsp != submission.cdr.emsp:
+            # Its eMSP is told what took its place; of another eMSP's CDR it must not hear.
+            raise Precondition("REPLACED_CDR_MISMATCH", "replaces: was for another eMSP; withdraw it", field="replaces")
+        return standing
+
+    def _require_replaced(self, submission: CdrSubmission) -> None:
+        """Raise Conflict unless the CDR on record is what took the place of the one that the submission names."""
+        standing = self._standings.get(submission.replaced)
+        if standing is None or fold(standing.replaced_by) != submission.cdr.id.folded:
+            raise Conflict(
+                "CDR_CONFLICT", "replaces: the CDR is on record and did not replace that one", field="replaces"
+            )
+
+    def _replace(self, standing: Standing, by: ObjectId) -> None:
+        stored = self._stored[standing.id]
+        receipt = state_fact(
+            self._uow,
+            EntryKind.CDR_RESUBMITTED,
+            creditor=standing.id.party,
+            debtor=standing.emsp,
+            subject=str(standing.id),
+            fields={"document": stored.digest, "follows": b"%d" % standing.index, "replaced_by": str(by).encode()},
+        )
+        self._keep(standing.resubmitted(receipt, self._uow.now, by))
+        self._stored[standing.id] = stored._replace(
+            answer=stored.answer._replace(state=CdrState.RESUBMITTED, deadline=None)
+        )
+
+    def _keep(self, standing: Standing) -> None:
+        self._standings[standing.id] = standing
+        self._uow.cdr_standings.save(standing)
 
     def _remember(self, submission: CdrSubmission) -> None:
         """Keep what the request id stands for, unless that is known."""
         request = submission.platform, submission.request_id
         if request not in self._requests:
-            self._requests[request] = submission.cdr.digest
-            self._uow.idempotency.remember(*request, submission.cdr.digest, b"")
+            self._requests[request] = asked = submission.asked
+            self._uow.idempotency.remember(*request, asked, b"")
 
     def _agreement(self, cdr: Cdr) -> Agreement:
         agreement = self._uow.directory.agreement_covering(cdr.id.party, cdr.emsp, cdr.start_time)
@@ -101,17 +186,26 @@ class _Intake:
             )
         return agreement
 
-    def _record(self, cdr: Cdr, agreement: Agreement) -> StoredCdr:
-        findings = examine(cdr, self._knowledge.about(cdr, agreement), agreement.terms.checks)
-        returned = any(finding.severity is Severity.ERROR for finding in findings)
-        item = self._item(cdr, agreement, returned=returned)
-        fact = self._fact(cdr, item, EntryKind.CDR_RETURNED if returned else EntryKind.CDR_ACCEPTED)
+    def _record(self, cdr: Cdr, agreement: Agreement, replaced: Standing | None) -> StoredCdr:
+        terms = agreement.terms
+        known = self._knowledge.about(cdr, agreement)
+        if replaced is not None and known.age_max is not None:
+            # Who puts a CDR right in time is not late: its age is that of the first attempt.
+            known = known._replace(age_max=known.age_max + (self._uow.now - replaced.first_time))
+        findings = examine(cdr, known, terms.checks)
+        state = decide(findings, terms.checks, credit=cdr.credit) if findings else CdrState.ACCEPTED
+        accepted = state is CdrState.ACCEPTED
+        item = self._item(cdr, agreement, accepted=accepted)
         answer = CdrAnswer(
-            state=CdrState.RETURNED if returned else CdrState.ACCEPTED,
-            receipt=self._uow.journal.append(Stream.CLEARING, fact),
+            state=state,
+            receipt=self._uow.journal.append(Stream.CLEARING, self._fact(cdr, item, _KINDS[state])),
             recorded_time=self._uow.now,
             findings=findings,
         )
+        if not accepted:
+            standing = self._held(cdr, answer, terms, replaced)
+            answer = answer._replace(deadline=standing.deadline)
+            self._keep(standing)
         stored = StoredCdr(
             digest=cdr.digest,
             answer=answer,
@@ -126,15 +220,28 @@ class _Intake:
             credit=cdr.credit,
         )
         self._uow.cdrs.add(cdr, stored)
-        if cdr.credit and not returned:
+        if cdr.credit and accepted:
             self._knowledge.credited.add(ObjectId(cdr.id.party, cdr.credit_of))
         return stored
 
-    def _item(self, cdr: Cdr, agreement: Agreement, *, returned: bool) -> ClearingItem:
-        if cdr.credit and not returned:
+    def _held(self, cdr: Cdr, answer: CdrAnswer, terms: Terms, replaced: Standing | None) -> Standing:
+        window = terms.review_window if answer.state is CdrState.QUARANTINED else terms.return_window
+        receipt, now = answer.receipt, self._uow.now
+        return Standing(
+            id=cdr.id,
+            emsp=cdr.emsp,
+            steps=(Step(answer.state, receipt.index, now, Cause.CHECKS),),
+            leaf_hash=receipt.leaf_hash,
+            deadline=now + window,
+            return_window=terms.return_window,
+            first_time=now if replaced is None else replaced.first_time,
+        )
+
+    def _item(self, cdr: Cdr, agreement: Agreement, *, accepted: bool) -> ClearingItem:
+        if cdr.credit and accepted:
             # OCPI negates the total cost alone; settlement negates every component of what was accepted.
             original = self._stored[ObjectId(cdr.id.party, cdr.credit_of)]
-            return _stored_item(ObjectId(cdr.id.party, cdr.credit_of), original).credited(cdr=str(cdr.id))
+            return stored_item(ObjectId(cdr.id.party, cdr.credit_of), original).credited(cdr=str(cdr.id))
         return ClearingItem(
             agreement=agreement.name,
             cdr=str(cdr.id),
@@ -169,7 +276,8 @@ class _Intake:
         )
 
 
-def _stored_item(cdr: ObjectId, stored: StoredCdr) -> ClearingItem:
+def stored_item(cdr: ObjectId, stored: StoredCdr) -> ClearingItem:
+    """Return what a CDR on record contributes to a statement once it is accepted."""
     return ClearingItem(
         agreement=stored.agreement,
         cdr=str(cdr),

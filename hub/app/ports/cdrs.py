@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from hub.domain.cdrs.checks import KnownAuthorization
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrRecord, CdrState
+from hub.domain.cdrs.standing import Standing
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.tokens import TokenKey
 
@@ -42,11 +43,28 @@ class CdrFilter:
     end_time_before: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnsFilter:
+    """Which CDRs to list of those that wait for somebody; the parties submitted them or are to pay.
+
+    Attributes:
+        parties: On either side.
+        state: RETURNED or QUARANTINED; None for both.
+        acting: Only those on which one of the parties has to act.
+        deadline_before: Only those with an earlier deadline.
+    """
+
+    parties: frozenset[PartyId]
+    state: CdrState | None = None
+    acting: bool = False
+    deadline_before: datetime | None = None
+
+
 class Cdrs(Protocol):
-    """CDRs on record. They are added and never changed."""
+    """CDRs on record. They are added and never changed; what changes about some of them is their standing."""
 
     def find(self, ids: Iterable[ObjectId]) -> Mapping[ObjectId, StoredCdr]:
-        """Return those that are on record."""
+        """Return those that are on record; the answer's state is that of now."""
         ...
 
     def credited(self, ids: Iterable[ObjectId]) -> frozenset[ObjectId]:
@@ -62,7 +80,34 @@ class Cdrs(Protocol):
         ...
 
     def list(self, wanted: CdrFilter, after_index: int, limit: int) -> Sequence[CdrRecord]:
-        """Return records with a journal index greater than `after_index`, in that order."""
+        """Return records whose first journal index is greater than `after_index`, in that order."""
+        ...
+
+    def changes(self, parties: Iterable[PartyId], after_index: int, limit: int) -> Sequence[CdrRecord]:
+        """Return records to which something happened after a journal index, in the order of what happened last.
+
+        Their states are those of the journal: STATED and SETTLED are not among them.
+        """
+        ...
+
+    def returns(self, wanted: ReturnsFilter, after: tuple[int, int] | None, limit: int) -> Sequence[CdrRecord]:
+        """Return records that wait for somebody by (deadline in microseconds, last index), those after this key."""
+        ...
+
+
+class CdrStandings(Protocol):
+    """Where CDRs stand that were not accepted at once."""
+
+    def find(self, ids: Iterable[ObjectId]) -> Mapping[ObjectId, Standing]:
+        """Return the standings of those that have one."""
+        ...
+
+    def save(self, standing: Standing) -> None:
+        """Insert or replace a standing."""
+        ...
+
+    def due(self, limit: int) -> Sequence[Standing]:
+        """Return those whose open deadline has come, the earliest first."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from hub.app.directory import Directory
 from hub.app.ports.agreements import Agreements
 from hub.app.ports.authorizations import Authorizations
-from hub.app.ports.cdrs import CdrFacts, Cdrs
+from hub.app.ports.cdrs import CdrFacts, Cdrs, CdrStandings
 from hub.app.ports.clearing import Clearing, Transparency
 from hub.app.ports.commands import Commands
 from hub.app.ports.locations import Locations
@@ -90,6 +90,11 @@ class UnitOfWork(Protocol):
     @property
     def cdrs(self) -> Cdrs:
         """CDRs on record."""
+        ...
+
+    @property
+    def cdr_standings(self) -> CdrStandings:
+        """Where CDRs stand that were not accepted at once."""
         ...
 
     @property

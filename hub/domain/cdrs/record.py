@@ -72,10 +72,19 @@ class Cdr(NamedTuple):
 
 
 class CdrState(IntEnum):
-    """What the hub made of a CDR; the numbers are the stored and the published ones."""
+    """Where a CDR stands; the numbers are the stored and the published ones.
+
+    A CDR is received and decided on in one transaction, so that nobody ever sees it RECEIVED. STATED and SETTLED are
+    not stored with it: they follow from the statement in whose range its acceptance lies.
+    """
 
     ACCEPTED = 1
     RETURNED = 2
+    QUARANTINED = 3
+    RESUBMITTED = 4
+    WITHDRAWN = 5
+    STATED = 6
+    SETTLED = 7
 
 
 class Severity(IntEnum):
@@ -96,20 +105,74 @@ class Finding:
 
 
 class CdrAnswer(NamedTuple):
-    """What became of a submitted CDR: its state, its place in the clearing journal, and what was found."""
+    """What a submission is answered: receipt and findings are those of the first answer, the state is that of now.
+
+    Attributes:
+        state: Where the CDR stands.
+        receipt: Its place in the clearing journal.
+        recorded_time: When it was recorded there.
+        findings: What the checks found.
+        deadline: Until when somebody has to act; None when nobody has to.
+    """
 
     state: CdrState
     receipt: Receipt
     recorded_time: datetime
     findings: tuple[Finding, ...]
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One state of a CDR: the index in the clearing journal of what brought it there, when, why, and who said what.
+
+    The cause is one of `hub.domain.cdrs.standing.Cause`; the note is for people.
+    """
+
+    state: CdrState
+    index: int
+    time: datetime
+    cause: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CdrRecord:
-    """A CDR on record: its message, whose it is, and the answer it got."""
+    """A CDR on record.
+
+    Attributes:
+        id: Its key; the party is the CPO.
+        emsp: The eMSP that is to pay.
+        agreement: Resource name of the agreement it falls under.
+        currency: ISO 4217 code.
+        document: The CPO's message, serialised.
+        answer: What its submission was answered, with the state of now.
+        steps: All its states but STATED and SETTLED, in order.
+        awaited: Who has to act before the answer's deadline; None when nobody has to.
+        replaces: The CPO's id of the returned CDR whose place it takes; empty when there is none.
+        replaced_by: The CPO's id of the CDR that takes its place; empty when there is none.
+        statement: Resource name of the issued statement that it stands in; empty before.
+    """
 
     id: ObjectId
     emsp: PartyId
     agreement: str
+    currency: str
     document: bytes
     answer: CdrAnswer
+    steps: tuple[Step, ...]
+    awaited: PartyId | None = None
+    replaces: str = ""
+    replaced_by: str = ""
+    statement: str = ""
+
+    @property
+    def last_index(self) -> int:
+        """Index in the clearing journal of what last happened to it."""
+        return self.steps[-1].index
+
+    @property
+    def accepted_index(self) -> int | None:
+        """Index in the clearing journal of its acceptance, by which it falls into a period; None without."""
+        last = self.steps[-1]
+        return last.index if last.state is CdrState.ACCEPTED else None

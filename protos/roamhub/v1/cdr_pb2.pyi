@@ -33,22 +33,66 @@ class _CdrStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CdrState.Val
     CDR_STATE_ACCEPTED: _CdrState.ValueType  # 1
     """It passed the checks, stands in the clearing journal and will stand in exactly one statement."""
     CDR_STATE_RETURNED: _CdrState.ValueType  # 2
-    """It failed a check that the agreement makes binding. It is on record and is not settled: submit a corrected CDR
-    under a new id.
+    """It failed a check that the agreement makes binding, or its eMSP does not take it. It is on record and is not
+    settled: until the deadline, submit a corrected CDR under a new id that `replaces` this one, or withdraw it.
     """
+    CDR_STATE_QUARANTINED: _CdrState.ValueType  # 3
+    """It failed a check after which, by the agreement, its eMSP decides. It is on record and is not settled before that."""
+    CDR_STATE_RESUBMITTED: _CdrState.ValueType  # 4
+    """It was returned, and another has taken its place. Final."""
+    CDR_STATE_WITHDRAWN: _CdrState.ValueType  # 5
+    """Its CPO has withdrawn it, or did not put it right in time. Final."""
+    CDR_STATE_STATED: _CdrState.ValueType  # 6
+    """It was accepted and stands in an issued statement. Told by GetCdr and ListCdrs."""
+    CDR_STATE_SETTLED: _CdrState.ValueType  # 7
+    """The period of its statement is settled. Told by GetCdr and ListCdrs."""
 
 class CdrState(_CdrState, metaclass=_CdrStateEnumTypeWrapper):
-    """What the hub made of a CDR."""
+    """Where a CDR stands."""
 
 CDR_STATE_UNSPECIFIED: CdrState.ValueType  # 0
 """Never sent."""
 CDR_STATE_ACCEPTED: CdrState.ValueType  # 1
 """It passed the checks, stands in the clearing journal and will stand in exactly one statement."""
 CDR_STATE_RETURNED: CdrState.ValueType  # 2
-"""It failed a check that the agreement makes binding. It is on record and is not settled: submit a corrected CDR
-under a new id.
+"""It failed a check that the agreement makes binding, or its eMSP does not take it. It is on record and is not
+settled: until the deadline, submit a corrected CDR under a new id that `replaces` this one, or withdraw it.
 """
+CDR_STATE_QUARANTINED: CdrState.ValueType  # 3
+"""It failed a check after which, by the agreement, its eMSP decides. It is on record and is not settled before that."""
+CDR_STATE_RESUBMITTED: CdrState.ValueType  # 4
+"""It was returned, and another has taken its place. Final."""
+CDR_STATE_WITHDRAWN: CdrState.ValueType  # 5
+"""Its CPO has withdrawn it, or did not put it right in time. Final."""
+CDR_STATE_STATED: CdrState.ValueType  # 6
+"""It was accepted and stands in an issued statement. Told by GetCdr and ListCdrs."""
+CDR_STATE_SETTLED: CdrState.ValueType  # 7
+"""The period of its statement is settled. Told by GetCdr and ListCdrs."""
 Global___CdrState: _TypeAlias = CdrState  # noqa: Y015
+
+class _CdrDecision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CdrDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CdrDecision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CDR_DECISION_UNSPECIFIED: _CdrDecision.ValueType  # 0
+    """Refused."""
+    CDR_DECISION_ACCEPT: _CdrDecision.ValueType  # 1
+    """It is accepted and will stand in exactly one statement."""
+    CDR_DECISION_RETURN: _CdrDecision.ValueType  # 2
+    """It is returned to its CPO."""
+
+class CdrDecision(_CdrDecision, metaclass=_CdrDecisionEnumTypeWrapper):
+    """What an eMSP says to a quarantined CDR."""
+
+CDR_DECISION_UNSPECIFIED: CdrDecision.ValueType  # 0
+"""Refused."""
+CDR_DECISION_ACCEPT: CdrDecision.ValueType  # 1
+"""It is accepted and will stand in exactly one statement."""
+CDR_DECISION_RETURN: CdrDecision.ValueType  # 2
+"""It is returned to its CPO."""
+Global___CdrDecision: _TypeAlias = CdrDecision  # noqa: Y015
 
 class _FindingSeverity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -61,7 +105,7 @@ class _FindingSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Findi
     FINDING_SEVERITY_WARNING: _FindingSeverity.ValueType  # 1
     """Worth a look; the CDR was accepted all the same."""
     FINDING_SEVERITY_ERROR: _FindingSeverity.ValueType  # 2
-    """The reason why the CDR was returned."""
+    """The reason why the CDR was returned or quarantined."""
 
 class FindingSeverity(_FindingSeverity, metaclass=_FindingSeverityEnumTypeWrapper):
     """How much a finding weighs."""
@@ -71,7 +115,7 @@ FINDING_SEVERITY_UNSPECIFIED: FindingSeverity.ValueType  # 0
 FINDING_SEVERITY_WARNING: FindingSeverity.ValueType  # 1
 """Worth a look; the CDR was accepted all the same."""
 FINDING_SEVERITY_ERROR: FindingSeverity.ValueType  # 2
-"""The reason why the CDR was returned."""
+"""The reason why the CDR was returned or quarantined."""
 Global___FindingSeverity: _TypeAlias = FindingSeverity  # noqa: Y015
 
 @_typing.final
@@ -156,10 +200,22 @@ class CdrRecord(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     EMSP_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
+    AWAITED_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
     state: Global___CdrState.ValueType
     """What the hub made of it."""
     agreement: _builtins.str
     """Resource name of the agreement it falls under."""
+    replaces: _builtins.str
+    """The CPO's id of the returned CDR whose place it takes; empty when there is none."""
+    replaced_by: _builtins.str
+    """The CPO's id of the CDR that takes its place; empty when there is none."""
+    statement: _builtins.str
+    """Resource name of the issued statement that it stands in; empty before, and in WatchCdrs."""
     @_builtins.property
     def cdr(self) -> _cdr_object_pb2.Cdr:
         """The CDR as the CPO sent it."""
@@ -170,11 +226,25 @@ class CdrRecord(_message.Message):
 
     @_builtins.property
     def receipt(self) -> Global___ClearingReceipt:
-        """Where it stands in the clearing journal."""
+        """Where it first came into the clearing journal."""
 
     @_builtins.property
     def emsp(self) -> _common_pb2.PartyKey:
         """The eMSP that pays."""
+
+    @_builtins.property
+    def deadline(self) -> _timestamp_pb2.Timestamp:
+        """Until when somebody has to act; absent when nobody has to."""
+
+    @_builtins.property
+    def awaited(self) -> _common_pb2.PartyKey:
+        """Who has to: the CPO of a returned CDR, the eMSP of a quarantined one. Absent otherwise."""
+
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___CdrStep]:
+        """Every state it has been in, the latest last, each with its entry in the clearing journal; STATED and SETTLED are
+        told by `statement`.
+        """
 
     def __init__(
         self,
@@ -185,14 +255,63 @@ class CdrRecord(_message.Message):
         receipt: Global___ClearingReceipt | None = ...,
         emsp: _common_pb2.PartyKey | None = ...,
         agreement: _builtins.str = ...,
+        deadline: _timestamp_pb2.Timestamp | None = ...,
+        awaited: _common_pb2.PartyKey | None = ...,
+        history: _abc.Iterable[Global___CdrStep] | None = ...,
+        replaces: _builtins.str = ...,
+        replaced_by: _builtins.str = ...,
+        statement: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr", "emsp", b"emsp", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "cdr", b"cdr", "emsp", b"emsp", "findings", b"findings", "receipt", b"receipt", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "findings", b"findings", "history", b"history", "receipt", b"receipt", "replaced_by", b"replaced_by", "replaces", b"replaces", "state", b"state", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CdrRecord: _TypeAlias = CdrRecord  # noqa: Y015
+
+@_typing.final
+class CdrStep(_message.Message):
+    """How a CDR came into a state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    JOURNAL_INDEX_FIELD_NUMBER: _builtins.int
+    RECORDED_TIME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    state: Global___CdrState.ValueType
+    """The state."""
+    journal_index: _builtins.int
+    """Index of the entry in the clearing journal."""
+    cause: _builtins.str
+    """Why: CHECKS (what was found on submission), REVIEW (the eMSP decided), UNDECIDED (the eMSP let its deadline pass),
+    REPLACED (the CPO sent another), GIVEN_UP (the CPO withdrew it), LAPSED (the CPO let its deadline pass). More may
+    be added.
+    """
+    note: _builtins.str
+    """What the party that caused it said, for people."""
+    @_builtins.property
+    def recorded_time(self) -> _timestamp_pb2.Timestamp:
+        """When the hub recorded it."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___CdrState.ValueType = ...,
+        journal_index: _builtins.int = ...,
+        recorded_time: _timestamp_pb2.Timestamp | None = ...,
+        cause: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_time", b"recorded_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "journal_index", b"journal_index", "note", b"note", "recorded_time", b"recorded_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CdrStep: _TypeAlias = CdrStep  # noqa: Y015
 
 @_typing.final
 class SubmitCdrRequest(_message.Message):
@@ -202,8 +321,13 @@ class SubmitCdrRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CDR_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, a UUID made before the first attempt and kept for every repetition."""
+    replaces: _builtins.str
+    """The id of the same CPO's returned CDR whose place it takes, within the deadline. Its age is then measured from when
+    the first of the line came.
+    """
     @_builtins.property
     def cdr(self) -> _cdr_object_pb2.Cdr:
         """The CDR. Its country code and party id must be a CPO of the caller's."""
@@ -213,10 +337,11 @@ class SubmitCdrRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         cdr: _cdr_object_pb2.Cdr | None = ...,
+        replaces: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr", "replaces", b"replaces", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,8 +356,9 @@ class SubmitCdrResponse(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
     state: Global___CdrState.ValueType
-    """Accepted or returned."""
+    """Accepted, quarantined or returned; when it is submitted again, where it stands now, but never STATED or SETTLED."""
     @_builtins.property
     def receipt(self) -> Global___ClearingReceipt:
         """Where it stands in the clearing journal."""
@@ -241,16 +367,21 @@ class SubmitCdrResponse(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CdrFinding]:
         """What the checks found."""
 
+    @_builtins.property
+    def deadline(self) -> _timestamp_pb2.Timestamp:
+        """Until when somebody has to act: the CPO on a returned CDR, the eMSP on a quarantined one. Absent otherwise."""
+
     def __init__(
         self,
         *,
         state: Global___CdrState.ValueType = ...,
         receipt: Global___ClearingReceipt | None = ...,
         findings: _abc.Iterable[Global___CdrFinding] | None = ...,
+        deadline: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "receipt", b"receipt", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "findings", b"findings", "receipt", b"receipt", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,8 +473,11 @@ class StreamCdrsRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CDR_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key, as in SubmitCdrRequest."""
+    replaces: _builtins.str
+    """The id of the returned CDR whose place it takes, as in SubmitCdrRequest."""
     @_builtins.property
     def cdr(self) -> _cdr_object_pb2.Cdr:
         """The CDR."""
@@ -353,10 +487,11 @@ class StreamCdrsRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         cdr: _cdr_object_pb2.Cdr | None = ...,
+        replaces: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cdr", b"cdr", "replaces", b"replaces", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -430,7 +565,9 @@ class ListCdrsRequest(_message.Message):
     page_token: _builtins.str
     """From the previous page; the other arguments must be the same."""
     state: Global___CdrState.ValueType
-    """Only CDRs in this state; UNSPECIFIED means all."""
+    """Only CDRs in this state; UNSPECIFIED means all. ACCEPTED includes those that are stated or settled by now; STATED
+    and SETTLED, which follow from statements, are refused.
+    """
     @_builtins.property
     def end_time_from(self) -> _timestamp_pb2.Timestamp:
         """Only CDRs whose session ended at or after this instant."""
@@ -485,6 +622,154 @@ class ListCdrsResponse(_message.Message):
 Global___ListCdrsResponse: _TypeAlias = ListCdrsResponse  # noqa: Y015
 
 @_typing.final
+class ListReturnsRequest(_message.Message):
+    """Which CDRs to list of those that wait for somebody."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OWN_TURN_FIELD_NUMBER: _builtins.int
+    DEADLINE_BEFORE_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many; 0 means 100, more than 1,000 counts as 1,000."""
+    page_token: _builtins.str
+    """From the previous page; the other arguments must be the same."""
+    state: Global___CdrState.ValueType
+    """RETURNED or QUARANTINED; UNSPECIFIED means both."""
+    own_turn: _builtins.bool
+    """Only those on which the caller, or `party`, has to act itself."""
+    @_builtins.property
+    def party(self) -> _common_pb2.PartyKey:
+        """Only those of this party of the caller's; absent means all of its parties."""
+
+    @_builtins.property
+    def deadline_before(self) -> _timestamp_pb2.Timestamp:
+        """Only those with an earlier deadline."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        party: _common_pb2.PartyKey | None = ...,
+        state: Global___CdrState.ValueType = ...,
+        own_turn: _builtins.bool = ...,
+        deadline_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_before", b"deadline_before", "party", b"party"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_before", b"deadline_before", "own_turn", b"own_turn", "page_size", b"page_size", "page_token", b"page_token", "party", b"party", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReturnsRequest: _TypeAlias = ListReturnsRequest  # noqa: Y015
+
+@_typing.final
+class ListReturnsResponse(_message.Message):
+    """One page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CDRS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def cdrs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CdrRecord]:
+        """The earliest deadline first."""
+
+    def __init__(
+        self,
+        *,
+        cdrs: _abc.Iterable[Global___CdrRecord] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cdrs", b"cdrs", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReturnsResponse: _TypeAlias = ListReturnsResponse  # noqa: Y015
+
+@_typing.final
+class ReviewCdrRequest(_message.Message):
+    """A decision on a quarantined CDR."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EMSP_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, a UUID made before the first attempt and kept for every repetition."""
+    decision: Global___CdrDecision.ValueType
+    """What it says."""
+    note: _builtins.str
+    """Why, for people; at most 500 characters. Both sides read it."""
+    @_builtins.property
+    def key(self) -> _common_pb2.ObjectKey:
+        """The CDR."""
+
+    @_builtins.property
+    def emsp(self) -> _common_pb2.PartyKey:
+        """The eMSP of the caller's that would pay."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _common_pb2.ObjectKey | None = ...,
+        emsp: _common_pb2.PartyKey | None = ...,
+        decision: Global___CdrDecision.ValueType = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["emsp", b"emsp", "key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "emsp", b"emsp", "key", b"key", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewCdrRequest: _TypeAlias = ReviewCdrRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawCdrRequest(_message.Message):
+    """Takes a CDR back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key, a UUID made before the first attempt and kept for every repetition."""
+    note: _builtins.str
+    """Why, for people; at most 500 characters. Both sides read it."""
+    @_builtins.property
+    def key(self) -> _common_pb2.ObjectKey:
+        """The CDR. Its country code and party id must be a CPO of the caller's."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _common_pb2.ObjectKey | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawCdrRequest: _TypeAlias = WithdrawCdrRequest  # noqa: Y015
+
+@_typing.final
 class WatchCdrsRequest(_message.Message):
     """Where to start."""
 
@@ -492,7 +777,7 @@ class WatchCdrsRequest(_message.Message):
 
     AFTER_INDEX_FIELD_NUMBER: _builtins.int
     after_index: _builtins.int
-    """CDRs with a greater journal index are sent. -1 starts at the very first one."""
+    """CDRs to which something happened at a greater journal index are sent. -1 starts at the very first one."""
     def __init__(
         self,
         *,
@@ -515,7 +800,7 @@ class WatchCdrsResponse(_message.Message):
     CDRS_FIELD_NUMBER: _builtins.int
     NEXT_AFTER_INDEX_FIELD_NUMBER: _builtins.int
     next_after_index: _builtins.int
-    """Where to resume: every CDR of the caller's up to this index has been sent."""
+    """Where to resume: whatever happened to a CDR of the caller's up to this index has been sent."""
     @_builtins.property
     def cdrs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CdrRecord]:
         """In the order of the clearing journal. May be empty: then it only reports progress."""

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class CdrServiceStub:
-    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited.
+    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited, and one
+    that was returned is replaced by another.
     """
 
     def __init__(self, channel):
@@ -60,6 +61,21 @@ class CdrServiceStub:
                 request_serializer=roamhub_dot_v1_dot_cdr__pb2.ListCdrsRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_cdr__pb2.ListCdrsResponse.FromString,
                 _registered_method=True)
+        self.ListReturns = channel.unary_unary(
+                '/roamhub.v1.CdrService/ListReturns',
+                request_serializer=roamhub_dot_v1_dot_cdr__pb2.ListReturnsRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_cdr__pb2.ListReturnsResponse.FromString,
+                _registered_method=True)
+        self.ReviewCdr = channel.unary_unary(
+                '/roamhub.v1.CdrService/ReviewCdr',
+                request_serializer=roamhub_dot_v1_dot_cdr__pb2.ReviewCdrRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_cdr__pb2.CdrRecord.FromString,
+                _registered_method=True)
+        self.WithdrawCdr = channel.unary_unary(
+                '/roamhub.v1.CdrService/WithdrawCdr',
+                request_serializer=roamhub_dot_v1_dot_cdr__pb2.WithdrawCdrRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_cdr__pb2.CdrRecord.FromString,
+                _registered_method=True)
         self.WatchCdrs = channel.unary_stream(
                 '/roamhub.v1.CdrService/WatchCdrs',
                 request_serializer=roamhub_dot_v1_dot_cdr__pb2.WatchCdrsRequest.SerializeToString,
@@ -68,16 +84,20 @@ class CdrServiceStub:
 
 
 class CdrServiceServicer:
-    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited.
+    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited, and one
+    that was returned is replaced by another.
     """
 
     def SubmitCdr(self, request, context):
         """Submits one CDR of the caller's CPO. When this returns OK the CDR, its state and its journal entry are on disk.
 
-        Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id.
+        Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id: its
+        receipt and findings, with the state and deadline of now.
         Fails with INVALID_ARGUMENT for a malformed CDR, FAILED_PRECONDITION `NO_ACTIVE_AGREEMENT` without one, and
         ALREADY_EXISTS `CDR_CONFLICT` (other content under this key) or `REQUEST_ID_REUSED` (other content under this
-        request id). A failed call has changed nothing.
+        request id). With `replaces` also FAILED_PRECONDITION: `REPLACED_CDR_UNKNOWN` (not on record under this CPO),
+        `REPLACED_CDR_STATE` (not returned), `REPLACED_CDR_RESUBMITTED` (replaced already), `RETURN_DEADLINE_PASSED`, and
+        `REPLACED_CDR_MISMATCH` (for another eMSP). A failed call has changed nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,14 +126,44 @@ class CdrServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCdrs(self, request, context):
-        """Lists the caller's CDRs in the order of the clearing journal.
+        """Lists the caller's CDRs in the order in which they came into the clearing journal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReturns(self, request, context):
+        """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
+        quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewCdr(self, request, context):
+        """Decides on a quarantined CDR; only the eMSP that would pay may. ACCEPT puts it into the period that is open now,
+        RETURN gives it back to its CPO. Undecided when its deadline passes, it is returned.
+        Fails with NOT_FOUND unless the CDR is on record with this eMSP, FAILED_PRECONDITION `CDR_STATE` when it is not
+        quarantined or `REVIEW_DEADLINE_PASSED`, ALREADY_EXISTS `REQUEST_ID_REUSED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawCdr(self, request, context):
+        """Withdraws a returned or quarantined CDR of the caller's CPO: nothing more will come of it.
+        Fails with NOT_FOUND unless the CDR is on record, FAILED_PRECONDITION `CDR_STATE` in any other state, ALREADY_EXISTS
+        `REQUEST_ID_REUSED`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchCdrs(self, request, context):
-        """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+        """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes, and
+        again as often as something happens to it: when it is reviewed, replaced, withdrawn or lapses. Each is sent as it
+        is when it is sent, at the place of what last happened to it, but never as STATED or SETTLED (statements have
+        entries of their own in the journal).
         Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -148,6 +198,21 @@ def add_CdrServiceServicer_to_server(servicer, server):
                     request_deserializer=roamhub_dot_v1_dot_cdr__pb2.ListCdrsRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_cdr__pb2.ListCdrsResponse.SerializeToString,
             ),
+            'ListReturns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReturns,
+                    request_deserializer=roamhub_dot_v1_dot_cdr__pb2.ListReturnsRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_cdr__pb2.ListReturnsResponse.SerializeToString,
+            ),
+            'ReviewCdr': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewCdr,
+                    request_deserializer=roamhub_dot_v1_dot_cdr__pb2.ReviewCdrRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_cdr__pb2.CdrRecord.SerializeToString,
+            ),
+            'WithdrawCdr': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawCdr,
+                    request_deserializer=roamhub_dot_v1_dot_cdr__pb2.WithdrawCdrRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_cdr__pb2.CdrRecord.SerializeToString,
+            ),
             'WatchCdrs': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchCdrs,
                     request_deserializer=roamhub_dot_v1_dot_cdr__pb2.WatchCdrsRequest.FromString,
@@ -162,7 +227,8 @@ def add_CdrServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CdrService:
-    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited.
+    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited, and one
+    that was returned is replaced by another.
     """
 
     @staticmethod
@@ -290,6 +356,87 @@ class CdrService:
             '/roamhub.v1.CdrService/ListCdrs',
             roamhub_dot_v1_dot_cdr__pb2.ListCdrsRequest.SerializeToString,
             roamhub_dot_v1_dot_cdr__pb2.ListCdrsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReturns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.CdrService/ListReturns',
+            roamhub_dot_v1_dot_cdr__pb2.ListReturnsRequest.SerializeToString,
+            roamhub_dot_v1_dot_cdr__pb2.ListReturnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewCdr(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.CdrService/ReviewCdr',
+            roamhub_dot_v1_dot_cdr__pb2.ReviewCdrRequest.SerializeToString,
+            roamhub_dot_v1_dot_cdr__pb2.CdrRecord.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawCdr(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.CdrService/WithdrawCdr',
+            roamhub_dot_v1_dot_cdr__pb2.WithdrawCdrRequest.SerializeToString,
+            roamhub_dot_v1_dot_cdr__pb2.CdrRecord.FromString,
             options,
             channel_credentials,
             insecure,

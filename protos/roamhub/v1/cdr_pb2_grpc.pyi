@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CdrServiceStub:
-    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited."""
+    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited, and one
+    that was returned is replaced by another.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -36,10 +38,13 @@ class CdrServiceStub:
     SubmitCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.SubmitCdrRequest, _cdr_pb2.SubmitCdrResponse]
     """Submits one CDR of the caller's CPO. When this returns OK the CDR, its state and its journal entry are on disk.
 
-    Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id.
+    Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id: its
+    receipt and findings, with the state and deadline of now.
     Fails with INVALID_ARGUMENT for a malformed CDR, FAILED_PRECONDITION `NO_ACTIVE_AGREEMENT` without one, and
     ALREADY_EXISTS `CDR_CONFLICT` (other content under this key) or `REQUEST_ID_REUSED` (other content under this
-    request id). A failed call has changed nothing.
+    request id). With `replaces` also FAILED_PRECONDITION: `REPLACED_CDR_UNKNOWN` (not on record under this CPO),
+    `REPLACED_CDR_STATE` (not returned), `REPLACED_CDR_RESUBMITTED` (replaced already), `RETURN_DEADLINE_PASSED`, and
+    `REPLACED_CDR_MISMATCH` (for another eMSP). A failed call has changed nothing.
     """
     BatchSubmitCdrs: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.BatchSubmitCdrsRequest, _cdr_pb2.BatchSubmitCdrsResponse]
     """Submits up to 1,000 CDRs. Each is accepted, returned or refused for itself and answered in order."""
@@ -50,24 +55,47 @@ class CdrServiceStub:
     GetCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.GetCdrRequest, _cdr_pb2.CdrRecord]
     """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
     ListCdrs: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]
-    """Lists the caller's CDRs in the order of the clearing journal."""
+    """Lists the caller's CDRs in the order in which they came into the clearing journal."""
+    ListReturns: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListReturnsRequest, _cdr_pb2.ListReturnsResponse]
+    """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
+    quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+    """
+    ReviewCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ReviewCdrRequest, _cdr_pb2.CdrRecord]
+    """Decides on a quarantined CDR; only the eMSP that would pay may. ACCEPT puts it into the period that is open now,
+    RETURN gives it back to its CPO. Undecided when its deadline passes, it is returned.
+    Fails with NOT_FOUND unless the CDR is on record with this eMSP, FAILED_PRECONDITION `CDR_STATE` when it is not
+    quarantined or `REVIEW_DEADLINE_PASSED`, ALREADY_EXISTS `REQUEST_ID_REUSED`.
+    """
+    WithdrawCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.WithdrawCdrRequest, _cdr_pb2.CdrRecord]
+    """Withdraws a returned or quarantined CDR of the caller's CPO: nothing more will come of it.
+    Fails with NOT_FOUND unless the CDR is on record, FAILED_PRECONDITION `CDR_STATE` in any other state, ALREADY_EXISTS
+    `REQUEST_ID_REUSED`.
+    """
     WatchCdrs: _grpc.UnaryStreamMultiCallable[_cdr_pb2.WatchCdrsRequest, _cdr_pb2.WatchCdrsResponse]
-    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes, and
+    again as often as something happens to it: when it is reviewed, replaced, withdrawn or lapses. Each is sent as it
+    is when it is sent, at the place of what last happened to it, but never as STATED or SETTLED (statements have
+    entries of their own in the journal).
     Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
     """
 
 @_typing.type_check_only
 class CdrServiceAsyncStub(CdrServiceStub):
-    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited."""
+    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited, and one
+    that was returned is replaced by another.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SubmitCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.SubmitCdrRequest, _cdr_pb2.SubmitCdrResponse]  # type: ignore[assignment]
     """Submits one CDR of the caller's CPO. When this returns OK the CDR, its state and its journal entry are on disk.
 
-    Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id.
+    Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id: its
+    receipt and findings, with the state and deadline of now.
     Fails with INVALID_ARGUMENT for a malformed CDR, FAILED_PRECONDITION `NO_ACTIVE_AGREEMENT` without one, and
     ALREADY_EXISTS `CDR_CONFLICT` (other content under this key) or `REQUEST_ID_REUSED` (other content under this
-    request id). A failed call has changed nothing.
+    request id). With `replaces` also FAILED_PRECONDITION: `REPLACED_CDR_UNKNOWN` (not on record under this CPO),
+    `REPLACED_CDR_STATE` (not returned), `REPLACED_CDR_RESUBMITTED` (replaced already), `RETURN_DEADLINE_PASSED`, and
+    `REPLACED_CDR_MISMATCH` (for another eMSP). A failed call has changed nothing.
     """
     BatchSubmitCdrs: _aio.UnaryUnaryMultiCallable[_cdr_pb2.BatchSubmitCdrsRequest, _cdr_pb2.BatchSubmitCdrsResponse]  # type: ignore[assignment]
     """Submits up to 1,000 CDRs. Each is accepted, returned or refused for itself and answered in order."""
@@ -78,14 +106,34 @@ class CdrServiceAsyncStub(CdrServiceStub):
     GetCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.GetCdrRequest, _cdr_pb2.CdrRecord]  # type: ignore[assignment]
     """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
     ListCdrs: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]  # type: ignore[assignment]
-    """Lists the caller's CDRs in the order of the clearing journal."""
+    """Lists the caller's CDRs in the order in which they came into the clearing journal."""
+    ListReturns: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListReturnsRequest, _cdr_pb2.ListReturnsResponse]  # type: ignore[assignment]
+    """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
+    quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+    """
+    ReviewCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ReviewCdrRequest, _cdr_pb2.CdrRecord]  # type: ignore[assignment]
+    """Decides on a quarantined CDR; only the eMSP that would pay may. ACCEPT puts it into the period that is open now,
+    RETURN gives it back to its CPO. Undecided when its deadline passes, it is returned.
+    Fails with NOT_FOUND unless the CDR is on record with this eMSP, FAILED_PRECONDITION `CDR_STATE` when it is not
+    quarantined or `REVIEW_DEADLINE_PASSED`, ALREADY_EXISTS `REQUEST_ID_REUSED`.
+    """
+    WithdrawCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.WithdrawCdrRequest, _cdr_pb2.CdrRecord]  # type: ignore[assignment]
+    """Withdraws a returned or quarantined CDR of the caller's CPO: nothing more will come of it.
+    Fails with NOT_FOUND unless the CDR is on record, FAILED_PRECONDITION `CDR_STATE` in any other state, ALREADY_EXISTS
+    `REQUEST_ID_REUSED`.
+    """
     WatchCdrs: _aio.UnaryStreamMultiCallable[_cdr_pb2.WatchCdrsRequest, _cdr_pb2.WatchCdrsResponse]  # type: ignore[assignment]
-    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+    """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes, and
+    again as often as something happens to it: when it is reviewed, replaced, withdrawn or lapses. Each is sent as it
+    is when it is sent, at the place of what last happened to it, but never as STATED or SETTLED (statements have
+    entries of their own in the journal).
     Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
     """
 
 class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
-    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited."""
+    """CdrService takes in CDRs, checks them and hands them on. A CDR never changes: one that was wrong is credited, and one
+    that was returned is replaced by another.
+    """
 
     @_abc_1.abstractmethod
     def SubmitCdr(
@@ -95,10 +143,13 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_cdr_pb2.SubmitCdrResponse, _abc.Awaitable[_cdr_pb2.SubmitCdrResponse]]:
         """Submits one CDR of the caller's CPO. When this returns OK the CDR, its state and its journal entry are on disk.
 
-        Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id.
+        Submitting the same CDR again (equal key and content) returns the first answer again, whatever the request id: its
+        receipt and findings, with the state and deadline of now.
         Fails with INVALID_ARGUMENT for a malformed CDR, FAILED_PRECONDITION `NO_ACTIVE_AGREEMENT` without one, and
         ALREADY_EXISTS `CDR_CONFLICT` (other content under this key) or `REQUEST_ID_REUSED` (other content under this
-        request id). A failed call has changed nothing.
+        request id). With `replaces` also FAILED_PRECONDITION: `REPLACED_CDR_UNKNOWN` (not on record under this CPO),
+        `REPLACED_CDR_STATE` (not returned), `REPLACED_CDR_RESUBMITTED` (replaced already), `RETURN_DEADLINE_PASSED`, and
+        `REPLACED_CDR_MISMATCH` (for another eMSP). A failed call has changed nothing.
         """
 
     @_abc_1.abstractmethod
@@ -133,7 +184,40 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cdr_pb2.ListCdrsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cdr_pb2.ListCdrsResponse, _abc.Awaitable[_cdr_pb2.ListCdrsResponse]]:
-        """Lists the caller's CDRs in the order of the clearing journal."""
+        """Lists the caller's CDRs in the order in which they came into the clearing journal."""
+
+    @_abc_1.abstractmethod
+    def ListReturns(
+        self,
+        request: _cdr_pb2.ListReturnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cdr_pb2.ListReturnsResponse, _abc.Awaitable[_cdr_pb2.ListReturnsResponse]]:
+        """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
+        quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewCdr(
+        self,
+        request: _cdr_pb2.ReviewCdrRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cdr_pb2.CdrRecord, _abc.Awaitable[_cdr_pb2.CdrRecord]]:
+        """Decides on a quarantined CDR; only the eMSP that would pay may. ACCEPT puts it into the period that is open now,
+        RETURN gives it back to its CPO. Undecided when its deadline passes, it is returned.
+        Fails with NOT_FOUND unless the CDR is on record with this eMSP, FAILED_PRECONDITION `CDR_STATE` when it is not
+        quarantined or `REVIEW_DEADLINE_PASSED`, ALREADY_EXISTS `REQUEST_ID_REUSED`.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawCdr(
+        self,
+        request: _cdr_pb2.WithdrawCdrRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cdr_pb2.CdrRecord, _abc.Awaitable[_cdr_pb2.CdrRecord]]:
+        """Withdraws a returned or quarantined CDR of the caller's CPO: nothing more will come of it.
+        Fails with NOT_FOUND unless the CDR is on record, FAILED_PRECONDITION `CDR_STATE` in any other state, ALREADY_EXISTS
+        `REQUEST_ID_REUSED`.
+        """
 
     @_abc_1.abstractmethod
     def WatchCdrs(
@@ -141,7 +225,10 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cdr_pb2.WatchCdrsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_cdr_pb2.WatchCdrsResponse], _abc.AsyncIterator[_cdr_pb2.WatchCdrsResponse]]:
-        """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes.
+        """Streams the caller's CDRs in the order of the clearing journal, first those there are, then each as it comes, and
+        again as often as something happens to it: when it is reviewed, replaced, withdrawn or lapses. Each is sent as it
+        is when it is sent, at the place of what last happened to it, but never as STATED or SETTLED (statements have
+        entries of their own in the journal).
         Fails with OUT_OF_RANGE (`INDEX_TOO_NEW`) when the journal has not come as far as `after_index`.
         """
 

@@ -130,7 +130,8 @@ class JournalEntry(_message.Message):
     """Its position, from 0, without gaps over all partners (a caller sees gaps where it may not look)."""
     kind: _builtins.str
     """What it states; names the message in `body`: party, presence, agreement, location, evse_states, meter_key, tariff,
-    tariff_removed, token, session, command, cdr_accepted, cdr_returned, cut_off, statement_issued,
+    tariff_removed, token, session, command, cdr_accepted, cdr_quarantined,
+    cdr_returned, cdr_resubmitted, cdr_withdrawn, cut_off, statement_issued,
     statement_acknowledged, key_changed. New kinds may be added.
     """
     subject: _builtins.str

@@ -16,7 +16,7 @@ def test_every_check_stands_on_the_page_once_in_order_and_with_its_default_actio
 
 
 def test_every_action_is_explained() -> None:
-    explained = re.findall(r"^\| ([A-Z]+) \| (?:accepted|returned)", PAGE, re.MULTILINE)
+    explained = re.findall(r"^\| ([A-Z]+) \| (?:accepted|quarantined|returned)", PAGE, re.MULTILINE)
     assert explained == [str(action) for action in CheckAction]
 
 

@@ -5,7 +5,7 @@ check.
 """
 
 from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
-from hub.domain.cdrs.checks.examine import examine
+from hub.domain.cdrs.checks.examine import decide, examine
 from hub.domain.cdrs.checks.hints import FIX_HINTS
 from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownPeriod, KnownSession
 
@@ -19,5 +19,6 @@ __all__ = [
     "KnownOriginal",
     "KnownPeriod",
     "KnownSession",
+    "decide",
     "examine",
 ]

@@ -1,13 +1,13 @@
 """All checks of a CDR, and what their findings lead to under the agreement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hub.domain.agreements import CheckAction
 from hub.domain.cdrs.checks.charges import check_charge
-from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS
+from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
 from hub.domain.cdrs.checks.credits import check_credit
 from hub.domain.cdrs.checks.known import Known
-from hub.domain.cdrs.record import Cdr, Finding, Severity
+from hub.domain.cdrs.record import Cdr, CdrState, Finding, Severity
 
 
 def examine(cdr: Cdr, known: Known, actions: Mapping[str, CheckAction]) -> tuple[Finding, ...]:
@@ -19,12 +19,32 @@ def examine(cdr: Cdr, known: Known, actions: Mapping[str, CheckAction]) -> tuple
         actions: The agreement's action by check code; the default stands for those it leaves out.
 
     Returns:
-        What was found, in the order of the checks; errors are those that lead to the CDR's return.
+        What was found, in the order of the checks; errors are those that lead to the CDR's quarantine or return.
     """
     findings = []
     for check, field, message in check_credit(cdr, known) if cdr.credit else check_charge(cdr, known):
-        action = actions.get(check) or DEFAULT_ACTIONS[check]
+        action = _action(check, actions)
         if action is not CheckAction.ACCEPT:
             severity = Severity.WARNING if action is CheckAction.WARN else Severity.ERROR
             findings.append(Finding(code=check, severity=severity, field=field, message=message))
     return tuple(findings)
+
+
+def decide(findings: Sequence[Finding], actions: Mapping[str, CheckAction], *, credit: bool) -> CdrState:
+    """Return what becomes of a CDR with these findings of `examine`: one that returns it outweighs all that hold it."""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if not errors:
+        return CdrState.ACCEPTED
+    if credit or any(_action(Check(error.code), actions) is CheckAction.RETURN for error in errors):
+        return CdrState.RETURNED
+    return CdrState.QUARANTINED
+
+
+#: Without these there is nothing that the credit could undo: whatever the agreement says, it is returned.
+_BINDING = frozenset({Check.CREDIT_ORIGINAL_UNKNOWN, Check.CREDIT_REPEATED, Check.CREDIT_MISMATCH})
+
+
+def _action(check: Check, actions: Mapping[str, CheckAction]) -> CheckAction:
+    if check in _BINDING:
+        return CheckAction.RETURN
+    return actions.get(check) or DEFAULT_ACTIONS[check]
