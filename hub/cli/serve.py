@@ -13,6 +13,9 @@ def serve(config: ConfigFile = None) -> None:
     TLS) and :7444 (registration). The first start makes the data directory, a certificate authority, and operator.pem:
     the certificate with which the other commands reach this hub.
     """
+    from hub.collector import collect_less
+
+    collect_less()
     import uvloop
 
     from hub.logs import configure

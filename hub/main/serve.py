@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+from hub.collector import keep_what_is
 from hub.config import Config
 from hub.main.hub import Hub
 
@@ -16,6 +17,7 @@ async def serve(config: Config) -> None:
         loop.add_signal_handler(number, stop.set)
     hub = Hub(config)
     await hub.start()
+    keep_what_is()
     try:
         await stop.wait()
         for number in signals:

@@ -6,7 +6,9 @@ for others (LIMITS.md, durable writes). A request is answered only after its gro
 Where a group runs depends on what the database is. SQLite is a library: its calls are short and never wait, so the
 group runs on the event loop, and only the commit, which waits for the disk, goes to a thread. Were the whole group to
 run in a thread, the two threads would hand the interpreter's lock to and fro at every statement, which costs more than
-the statements do (docs/benchmarks.md). PostgreSQL answers over a socket: there the whole group runs in the thread.
+the statements do (docs/benchmarks.md). A lone caller of an idle hub waits for the disk and for nothing else: there the
+commit stays on the loop as well, as long as the disk is quicker than waking a thread twice. PostgreSQL answers over a
+socket: there the whole group runs in the thread.
 """
 
 import asyncio
@@ -36,6 +38,8 @@ Q = TypeVar("Q")
 GROUP_REQUESTS_MAX = 512
 #: The longest that requests gather for a group of as many as the last one had.
 GATHER_SECONDS_MAX = 0.015
+#: The longest that a commit of a lone request may take to be left on the event loop, going by the last commit.
+_COMMIT_HERE_SECONDS_MAX = 0.001
 #: After a group that fell short of what was expected, how many groups pass before more are expected again.
 _GROUPS_BETWEEN_PROBES = 16
 
@@ -100,7 +104,7 @@ class Committer:
         self._timer: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="committer")
         self._group: list[Job] = []
-        self._started = 0.0
+        self._started = self._ended = 0.0
         self._durable: Future[None] | None = None
 
     def start(self) -> None:
@@ -182,11 +186,17 @@ class Committer:
         """Run a group on the event loop; say whether its commit is still to come and waits for the disk."""
         if not self._runner.execute(group):
             return False
-        if self._runner.wrote:
+        # What wrote nothing is a group of questions only, or of requests that were answered before.
+        if self._runner.wrote and not self._alone(group):
             return True
-        # A group of questions only, or of requests that were answered before.
         self._runner.commit(group)
         return False
+
+    def _alone(self, group: Sequence[Job]) -> bool:
+        """Say whether nobody else would wait for this commit: one request, none behind it, a hub that was idle."""
+        seconds = self._runner.commit_seconds
+        idle = self._started - self._ended
+        return len(group) == 1 and not self._waiting and seconds < min(idle, _COMMIT_HERE_SECONDS_MAX)
 
     def _execute_and_commit(self, group: Sequence[Job]) -> None:
         if self._runner.execute(group):
@@ -236,6 +246,7 @@ class Committer:
                 job.future.set_result(job.answer)
         if entries:
             self._on_commit(entries)
+        self._ended = perf_counter()
         requests = sum(len(job.requests) for job in group)
         wait = self._started - min(job.queued for job in group)
-        self._on_group(GroupMeasure(requests, wait, perf_counter() - self._started))
+        self._on_group(GroupMeasure(requests, wait, self._ended - self._started))

@@ -7,8 +7,10 @@ request that breaks something breaks only itself.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -68,6 +70,8 @@ class GroupRunner:
         self._directory = Directory()
         self._changes = 0
         self.entries: list[Entry] = []
+        #: How long the last commit took; at first, as long as any.
+        self.commit_seconds = math.inf
 
     def execute(self, group: Sequence[Job]) -> bool:
         """Run the group and leave its transaction open; False when it failed and there is nothing to commit."""
@@ -102,12 +106,14 @@ class GroupRunner:
         """Make the group durable."""
         connection = self._connection
         assert connection is not None
+        started = perf_counter()
         try:
             commit(connection)
         except Exception as error:  # noqa: BLE001
             self._fail(group, error)
             return
         self._holder.learn(self._directory)
+        self.commit_seconds = perf_counter() - started
 
     def close(self) -> None:
         """Close the connection."""

@@ -8,22 +8,31 @@ SQLAlchemy's.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Connection, Executable, Select, bindparam, insert
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import SQLModel
 
 Row = tuple[Any, ...]
 
-_DIALECTS: dict[str, DefaultDialect] = {
-    "sqlite": sqlite.dialect(paramstyle="qmark"),
-    "postgresql": postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
-}
+
+_PARAMETERS = {"sqlite": "qmark", "postgresql": "format"}
+
+
+def _package(dialect: str) -> Any:  # noqa: ANN401 - a package
+    """Return SQLAlchemy's package for a dialect; PostgreSQL's brings every driver's and takes a tenth of a second."""
+    return import_module(f"sqlalchemy.dialects.{dialect}")
+
+
+@cache
+def _dialect(name: str) -> DefaultDialect:
+    dialect: DefaultDialect = _package(name).dialect(paramstyle=_PARAMETERS[name])
+    return dialect
 
 
 def cursor_of(connection: Connection) -> Any:  # noqa: ANN401 - a DB-API cursor, which has no common type
@@ -68,9 +77,12 @@ class Statement:
     Its parameters are the `bindparam("name")`s without a value, in the order in which they stand in the text (of an
     UPDATE: the new values, then the conditions). Literals in the statement are filled in. It is compiled when a
     dialect first runs it: compiling all of them would be half of the hub's start.
+
+    Args:
+        statement: The statement, or what makes it for a dialect, where the two have no construct in common.
     """
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(self, statement: Executable | Callable[[str], Executable]) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
@@ -107,7 +119,8 @@ class Statement:
         return cursor
 
     def _compile(self, dialect: str) -> _Compiled:
-        made = self._statement.compile(dialect=_DIALECTS[dialect])  # type: ignore[attr-defined]
+        statement = self._statement(dialect) if callable(self._statement) else self._statement
+        made = statement.compile(dialect=_dialect(dialect))  # type: ignore[attr-defined]
         assert isinstance(made, SQLCompiler)
         # Per dialect: SQLite's LIMIT comes with an OFFSET of its own, for instance.
         literals = made.params  # made anew at every look
@@ -136,7 +149,12 @@ class RowWriter:
     _SIZES = (256, 64, 16, 4, 1)
     _PARAMETERS_MAX = 30_000  # SQLite takes 32,766
 
-    def __init__(self, statement: Executable, columns: Sequence[str], key: Callable[[Row], Row] | None = None) -> None:
+    def __init__(
+        self,
+        statement: Executable | Callable[[str], Executable],
+        columns: Sequence[str],
+        key: Callable[[Row], Row] | None = None,
+    ) -> None:
         self._one = Statement(statement)
         self._columns = len(columns)
         self._key = key
@@ -182,14 +200,14 @@ def upsert_into(table: type[SQLModel]) -> RowWriter:
     target = table.__table__  # type: ignore[attr-defined]
     columns = [column.name for column in target.columns]
     places = [columns.index(column.name) for column in target.primary_key]
-    # Both dialects write ON CONFLICT alike, so that one of their constructs serves both.
-    statement = postgresql.insert(target).values({name: bindparam(name) for name in columns})
-    rest = {c.name: statement.excluded[c.name] for c in target.columns if not c.primary_key}
-    return RowWriter(
-        statement.on_conflict_do_update(index_elements=list(target.primary_key), set_=rest),
-        columns,
-        key=lambda row: tuple(row[place] for place in places),
-    )
+
+    def upsert(dialect: str) -> Executable:
+        statement = _package(dialect).insert(target).values({name: bindparam(name) for name in columns})
+        rest = {c.name: statement.excluded[c.name] for c in target.columns if not c.primary_key}
+        upserting: Executable = statement.on_conflict_do_update(index_elements=list(target.primary_key), set_=rest)
+        return upserting
+
+    return RowWriter(upsert, columns, key=lambda row: tuple(row[place] for place in places))
 
 
 class SelectIn:

@@ -21,12 +21,13 @@ import uvloop
 from roamhub.v1 import authorization_pb2 as pb
 from roamhub.v1 import common_pb2, link_pb2, token_object_pb2
 
+from hub.collector import collect_less, keep_what_is
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, operator_pair, server_pair
 from hub.domain.parties import Role
 from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.main import Hub, system_clock
-from tests.bench.load import ROOT, Call, Served, latency_ms, rate, report, serving
+from tests.bench.load import ROOT, Call, Served, blank, latency_ms, rate, report, serving
 from tests.bench.servers import CPO, EMSP, announce, parent_ends
 from tests.support import add_partner, agree, party_id
 
@@ -67,6 +68,7 @@ def question(number: int, whitelist: Whitelist) -> pb.AuthorizeRequest:
 
 async def serve_hub(folder: Path) -> None:
     """Serve a hub with one CPO, one eMSP and its tokens."""
+    collect_less()
     limits = 1_000_000
     hub = Hub(
         Config(
@@ -101,6 +103,7 @@ async def serve_hub(folder: Path) -> None:
                 )
             )
     await hub.committer.run(lambda uow: uow.tokens.save(tokens))
+    keep_what_is()
     announce(hub.port, hub.ca.ca_pem, {each.platform: (each.key_pem, each.chain_pem) for each in (cpo, emsp)})
     await parent_ends()
     await hub.stop()
@@ -242,7 +245,7 @@ async def measure(echo: Served, relay: Served, hub: Served, seconds: float) -> N
     stored = [question(n, Whitelist.ALWAYS).SerializeToString() for n in range(_TOKENS)]
     relayed = [question(n, Whitelist.NEVER).SerializeToString() for n in range(_TOKENS)]
     answer = pb.Authorization.FromString(await ask(stored[0]))
-    padded = stored[0].ljust((len(stored[0]) + answer.ByteSize()) // 2, b"\0")
+    padded = blank((len(stored[0]) + answer.ByteSize()) // 2)
     assert answer.source == pb.Authorization.SOURCE_STORE
     assert pb.Authorization.FromString(await ask(relayed[0])).source == pb.Authorization.SOURCE_PARTNER
     print(f"question {len(stored[0])} bytes, answer {answer.ByteSize()} bytes, echo {len(padded)} bytes")

@@ -23,7 +23,7 @@ from roamhub.v1 import location_object_pb2 as pb
 
 from adapters.ocpi.codec import Kind, Version, from_json
 from adapters.ocpi.files import read_objects
-from tests.bench.load import Served, rate, report, serving
+from tests.bench.load import Served, blank, rate, report, serving
 from tests.support import refusal
 
 _DATA = Path(os.environ.get("ROAMHUB_DATA", "../shared/data")) / "locations" / "ndw-nl-locations.jsonl.gz"
@@ -145,7 +145,7 @@ async def update_states(echo: Served, hub: Served, states: States) -> None:
         "/roamhub.v1.LocationService/UpdateEvseStates",
         response_deserializer=location_pb2.UpdateEvseStatesResponse.FromString,
     )
-    message = bytes(300)
+    message = blank(300)
     echo_rate, _ = await rate(lambda _: bare(message))
     made = [states.request(n) for n in range(300)]
     refused = 0

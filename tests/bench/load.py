@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 import grpc
+from google.protobuf.wrappers_pb2 import BytesValue
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,6 +59,11 @@ def serving(kind: str, folder: Path) -> Iterator[Served]:
     finally:
         process.stdin.close()
         process.wait(30)
+
+
+def blank(size: int) -> bytes:
+    """Return a message of about so many bytes for the bare server to parse and send back."""
+    return BytesValue(value=bytes(size - 3)).SerializeToString()
 
 
 #: One call; told its number.

@@ -11,7 +11,9 @@ from typing import Any
 
 import grpc
 import uvloop
+from google.protobuf.wrappers_pb2 import BytesValue
 
+from hub.collector import collect_less, keep_what_is
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, operator_pair, server_pair
 from hub.domain.parties import Role
@@ -23,15 +25,15 @@ CPO, EMSP = "NL-CPO", "DE-MSP"
 
 
 async def serve_echo(folder: Path) -> None:
-    """Serve `/bench/Echo`: a CDR submission is parsed and sent back, and nothing else is done."""
+    """Serve `/bench/Echo`: a message is parsed and sent back, and nothing else is done."""
     authority = CertificateAuthority.open(folder, system_clock())
     pair = server_pair(authority, folder, ["localhost", "127.0.0.1"], system_clock())
     operator = operator_pair(authority, folder, system_clock())
 
-    async def echo(request: bytes, context: Any) -> bytes:
+    async def echo(request: BytesValue, context: Any) -> BytesValue:
         return request
 
-    handler: Any = grpc.unary_unary_rpc_method_handler(echo)
+    handler: Any = grpc.unary_unary_rpc_method_handler(echo, BytesValue.FromString, BytesValue.SerializeToString)
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 << 20)])
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench", {"Echo": handler}),))
     credentials = grpc.ssl_server_credentials([(pair.key_pem, pair.chain_pem)], authority.ca_pem, True)
@@ -43,7 +45,8 @@ async def serve_echo(folder: Path) -> None:
 
 
 async def serve_hub(folder: Path) -> None:
-    """Serve a whole hub with one CPO and one eMSP that roam."""
+    """Serve a whole hub with one CPO and one eMSP that roam, as `roamhub serve` does."""
+    collect_less()
     hub = Hub(
         Config(
             data_dir=folder,
@@ -61,6 +64,7 @@ async def serve_hub(folder: Path) -> None:
     emsp = await add_partner(hub, [EMSP], [Role.EMSP], "emsp")
     await agree(hub, cpo.party, emsp.party)
     callers = {each.platform: (each.key_pem, each.chain_pem) for each in (cpo, emsp)}
+    keep_what_is()
     announce(hub.port, hub.ca.ca_pem, callers | {"operator": (hub.operator.key_pem, hub.operator.chain_pem)})
     await parent_ends()
     await hub.stop()

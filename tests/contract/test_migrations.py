@@ -104,6 +104,9 @@ def test_the_migrations_make_exactly_the_tables_of_this_release(empty: Engine) -
         assert compare_metadata(context, SQLModel.metadata) == []
     migrated = shape(empty)
     downgrade(empty, "base")
+    for index in (index for table in SQLModel.metadata.tables.values() for index in table.indexes):
+        # The tables give the condition of a partial index once, for either database.
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
     with empty.begin() as connection:
         SQLModel.metadata.create_all(connection)
     assert shape(empty) == migrated

@@ -31,7 +31,6 @@ class AgreementRow(SQLModel, table=True):
             "emsp",
             unique=True,
             sqlite_where=text("state IN ('ACTIVE', 'SUSPENDED')"),
-            postgresql_where=text("state IN ('ACTIVE', 'SUSPENDED')"),
         ),
         Index(
             "agreement_on_its_way",
@@ -39,7 +38,6 @@ class AgreementRow(SQLModel, table=True):
             "emsp",
             unique=True,
             sqlite_where=text("state IN ('PROPOSED', 'ACCEPTED')"),
-            postgresql_where=text("state IN ('PROPOSED', 'ACCEPTED')"),
         ),
         Index("agreement_cpo", "cpo", "id"),
         Index("agreement_emsp", "emsp", "id"),

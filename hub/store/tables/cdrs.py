@@ -36,7 +36,6 @@ class CdrRow(SQLModel, table=True):
             "credit_of",
             unique=True,
             sqlite_where=text("credit_of IS NOT NULL"),
-            postgresql_where=text("credit_of IS NOT NULL"),
         ),
     )
 

@@ -33,7 +33,6 @@ class PeriodRow(SQLModel, table=True):
             "agreement",
             unique=True,
             sqlite_where=text("state = 'OPEN'"),
-            postgresql_where=text("state = 'OPEN'"),
         ),
         Index("period_state_time", "state", "end_time"),
     )

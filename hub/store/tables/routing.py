@@ -68,7 +68,7 @@ class CommandRow(SQLModel, table=True):
     __tablename__ = "command"
     __table_args__ = (
         Index("command_emsp", "emsp", "id"),
-        Index("command_waiting", "expire_time", sqlite_where=text(_WAITING), postgresql_where=text(_WAITING)),
+        Index("command_waiting", "expire_time", sqlite_where=text(_WAITING)),
         CheckConstraint("state BETWEEN 1 AND 6", name="command_state"),
         CheckConstraint("(state = 5) = (result IS NOT NULL)", name="command_result"),
     )
