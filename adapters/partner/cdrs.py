@@ -1,7 +1,7 @@
 """Submitting CDRs so that each arrives exactly once, whatever crashes in between."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -49,18 +49,23 @@ class Cdrs:
         self._sending = asyncio.Lock()
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
 
-    async def submit(self, cdr: Cdr) -> SubmitCdrResponse:
+    async def submit(self, cdr: Cdr, *, replaces: str = "") -> SubmitCdrResponse:
         """Submit one CDR: on disk first, then sent until the hub has answered.
 
         Submitting the same CDR again returns the first answer, without asking the hub.
+
+        Args:
+            cdr: The CDR.
+            replaces: The id of the CPO's returned CDR whose place it takes.
 
         Returns:
             The hub's answer: accepted, quarantined or returned, the receipt, and what its checks found.
 
         Raises:
             RoamhubError: The hub refused the CDR, and holds nothing of it.
+            ValueError: It was submitted before, and not to replace that one.
         """
-        (submission,) = await self.submit_all([cdr])
+        (submission,) = await self._submit([cdr], replaces, unseen)
         if submission.response is None:
             assert submission.error is not None
             raise submission.error
@@ -76,8 +81,10 @@ class Cdrs:
         Raises:
             RoamhubError: The hub refused the caller rather than a CDR; those without an answer stay in the outbox.
         """
-        wanted = list(cdrs)
-        numbers = await self._on_disk(lambda: self._outbox.put(wanted))
+        return await self._submit(list(cdrs), "", progress)
+
+    async def _submit(self, wanted: list[Cdr], replaces: str, progress: Progress) -> list[Submission]:
+        numbers = await self._on_disk(lambda: self._outbox.put(wanted, replaces))
         await self.flush(progress)
         results = await self._on_disk(lambda: [self._outbox.result(number) for number in numbers])
         return [_submission(cdr, *result) for cdr, result in zip(wanted, results, strict=True)]
@@ -120,19 +127,32 @@ class Cdrs:
     async def _send(self, waiting: list[Waiting]) -> list[CdrOutcome]:
         """Send one batch until the hub has answered it."""
         request = BatchSubmitCdrsRequest(
-            requests=[SubmitCdrRequest(request_id=item.request_id, cdr=item.cdr) for item in waiting]
+            requests=[
+                SubmitCdrRequest(request_id=item.request_id, cdr=item.cdr, replaces=item.replaces) for item in waiting
+            ]
         )
-        for wait in self._backoff.waits():
-            try:
-                method = self._connection.stub(CdrServiceStub).BatchSubmitCdrs
-                response = await self._connection.call(method, request, timeout=60)
-                return list(response.outcomes)
-            except _PASSING:
-                await asyncio.sleep(wait)
-        raise AssertionError("the waits have no end")
+        response = await until_answered(
+            self._backoff,
+            lambda: self._connection.call(self._connection.stub(CdrServiceStub).BatchSubmitCdrs, request, timeout=60),
+        )
+        return list(response.outcomes)
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+
+async def until_answered(backoff: Backoff, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call that carries a request id until the hub has answered it.
+
+    Raises:
+        RoamhubError: The answer, when it is a refusal.
+    """
+    for wait in backoff.waits():
+        try:
+            return await call()
+        except _PASSING:
+            await asyncio.sleep(wait)
+    raise AssertionError("the waits have no end")
 
 
 def _answer(number: int, outcome: CdrOutcome) -> tuple[int, State, bytes]:

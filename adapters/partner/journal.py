@@ -109,7 +109,8 @@ class Journal:
     async def cdrs(self, state_file: Path | None = None, *, after_index: int = -1) -> AsyncGenerator[CdrRecord, None]:
         """Yield the CDRs that concern this platform in the order of the clearing journal, without end.
 
-        What the hub made of each comes with it: accepted or returned, and its receipt. Otherwise as `follow`.
+        Where each stands comes with it, with its receipt. A CDR comes again as often as something happens to it: it is
+        reviewed, replaced, withdrawn, or its deadline passes. Otherwise as `follow`.
 
         Raises:
             RoamhubError: The hub refused.
@@ -120,9 +121,7 @@ class Journal:
             request = WatchCdrsRequest(after_index=position.index)
             return _responses(self._connection.stub(CdrServiceStub).WatchCdrs(request))
 
-        async for record in self._follow(
-            watch, position, lambda response: response.cdrs, lambda record: record.receipt.journal_index
-        ):
+        async for record in self._follow(watch, position, lambda response: response.cdrs, _last_index):
             yield record
 
     async def _follow(
@@ -148,6 +147,11 @@ class Journal:
                     await asyncio.sleep(next(waits))
         finally:
             position.save()
+
+
+def _last_index(record: CdrRecord) -> int:
+    """Return the index of what last happened to a CDR, at which the hub sends it."""
+    return record.history[-1].journal_index if record.history else record.receipt.journal_index
 
 
 async def _responses(call: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - generics exist for the type checker only

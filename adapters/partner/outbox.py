@@ -7,6 +7,7 @@ answers a repeated request id with its first answer, so that no CDR counts twice
 import sqlite3
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -23,6 +24,7 @@ CREATE TABLE IF NOT EXISTS cdr (
     request_id TEXT NOT NULL UNIQUE,
     key TEXT NOT NULL,
     content BLOB NOT NULL,
+    replaces TEXT NOT NULL DEFAULT '',
     state TEXT NOT NULL DEFAULT 'pending',
     answer BLOB,
     entered_seconds REAL NOT NULL,
@@ -39,6 +41,7 @@ class Waiting:
     number: int
     request_id: str
     cdr: Cdr
+    replaces: str = ""
 
 
 class Outbox:
@@ -51,6 +54,9 @@ class Outbox:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
+        columns = {row[1] for row in self._database.execute("PRAGMA table_info(cdr)")}
+        if "replaces" not in columns:  # a file of an earlier release
+            self._database.execute("ALTER TABLE cdr ADD COLUMN replaces TEXT NOT NULL DEFAULT ''")
 
     def __enter__(self) -> Self:
         return self
@@ -58,32 +64,47 @@ class Outbox:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def put(self, cdrs: list[Cdr]) -> list[int]:
+    def put(self, cdrs: list[Cdr], replaces: str = "") -> list[int]:
         """Take CDRs in, durably, and return their numbers.
 
         One that is already here keeps its number and request id; if the hub refused it, it waits to be sent again.
+
+        Args:
+            cdrs: The CDRs.
+            replaces: The id of the returned CDR whose place they take; empty for none.
+
+        Raises:
+            ValueError: One is here already, on its way or answered, to replace another CDR or none.
         """
-        rows = [(str(uuid.uuid4()), _key(cdr), _content(cdr), time.time()) for cdr in cdrs]
+        rows = [(str(uuid.uuid4()), _key(cdr), _content(cdr), time.time(), replaces) for cdr in cdrs]
         insert = (
-            "INSERT INTO cdr (request_id, key, content, entered_seconds) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (key, content) DO UPDATE SET state = 'pending', answer = NULL WHERE state = 'refused'"
+            "INSERT INTO cdr (request_id, key, content, entered_seconds, replaces) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (key, content) DO UPDATE SET state = 'pending', answer = NULL, replaces = excluded.replaces "
+            "WHERE state = 'refused'"
         )
         self._database.execute("BEGIN IMMEDIATE")
         try:
             self._database.executemany(insert, rows)
-            find = "SELECT number FROM cdr WHERE key = ? AND content = ?"
-            numbers = [int(self._database.execute(find, row[1:3]).fetchone()[0]) for row in rows]
+            find = "SELECT number, replaces FROM cdr WHERE key = ? AND content = ?"
+            found = [self._database.execute(find, row[1:3]).fetchone() for row in rows]
+            _require_same((known for _, known in found), replaces)
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
-        return numbers
+        return [int(number) for number, _ in found]
 
     def pending(self, limit: int, *, after: int = 0) -> list[Waiting]:
         """Return the oldest CDRs that have no answer, with a number greater than `after`."""
-        query = "SELECT number, request_id, content FROM cdr WHERE state = 'pending' AND number > ? ORDER BY 1 LIMIT ?"
+        query = (
+            "SELECT number, request_id, content, replaces FROM cdr WHERE state = 'pending' AND number > ? "
+            "ORDER BY 1 LIMIT ?"
+        )
         found = self._database.execute(query, (after, limit)).fetchall()
-        return [Waiting(number=n, request_id=request_id, cdr=Cdr.FromString(cdr)) for n, request_id, cdr in found]
+        return [
+            Waiting(number=number, request_id=request_id, cdr=Cdr.FromString(cdr), replaces=replaces)
+            for number, request_id, cdr, replaces in found
+        ]
 
     def pending_count(self) -> int:
         """Return how many CDRs have no answer."""
@@ -109,6 +130,11 @@ class Outbox:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _require_same(known: Iterable[str], replaces: str) -> None:
+    if replaces and any(each.casefold() != replaces.casefold() for each in known):
+        raise ValueError(f"was submitted before, and not to replace {replaces}")
 
 
 def _key(cdr: Cdr) -> str:

@@ -19,6 +19,7 @@ from adapters.partner.link import Link
 from adapters.partner.outbox import Outbox
 from adapters.partner.publish import Publisher
 from adapters.partner.registration import Invitation, keep_fresh, register
+from adapters.partner.returns import Returns
 from adapters.partner.server import PartnerServer
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Partner:
         connection: The channel in use; the certificate is renewed in time behind its back.
         publish: Locations, tariffs, tokens and EVSE states in bulk.
         cdrs: Submits CDRs so that each arrives exactly once.
+        returns: What waits for whom of the CDRs that were not accepted at once.
         journal: Follows what happens.
     """
 
@@ -64,6 +66,7 @@ class Partner:
         self.connection = Connection(self._credentials)
         self.publish = Publisher(self.connection)
         self.cdrs = Cdrs(self.connection, self._outbox)
+        self.returns = Returns(self.connection)
         self.journal = Journal(self.connection)
         self._renewal = asyncio.create_task(keep_fresh(self.connection, self._store))
         return self

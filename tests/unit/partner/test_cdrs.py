@@ -1,5 +1,6 @@
 """CDRs arrive exactly once, whatever is lost on the way."""
 
+import sqlite3
 import stat
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Clearing(CdrServiceServicer):
         self.answers_lost = answers_lost
         self.status = status
         self.recorded: dict[str, str] = {}
+        self.replaced: list[str] = []
         self.calls: list[list[str]] = []
 
     async def BatchSubmitCdrs(self, request: BatchSubmitCdrsRequest, context: Any) -> BatchSubmitCdrsResponse:
@@ -44,6 +46,7 @@ class Clearing(CdrServiceServicer):
                 response.outcomes.append(CdrOutcome(error=error))
                 continue
             self.recorded[each.request_id] = each.cdr.id
+            self.replaced.append(each.replaces)
             answer = SubmitCdrResponse(state=CDR_STATE_ACCEPTED)
             answer.receipt.journal_index = list(self.recorded).index(each.request_id)
             response.outcomes.append(CdrOutcome(response=answer))
@@ -139,3 +142,37 @@ def test_the_outbox_is_its_owners_alone_and_forgets_what_was_answered(tmp_path: 
         outbox.settle([(numbers[0], "answered", b"")])
         assert outbox.forget_answered(before_seconds=float("inf")) == 1
         assert [waiting.cdr.id for waiting in outbox.pending(10)] == ["2"]
+
+
+async def test_a_cdr_says_what_it_replaces_each_time_it_is_sent(fake_hub: FakeHub, tmp_path: Path) -> None:
+    clearing = fake(Clearing)(answers_lost=1)
+    async with fake_hub.serving((add_CdrServiceServicer_to_server, clearing)), fake_hub.connected() as connection:
+        with Outbox(tmp_path / "outbox.db") as outbox:
+            cdrs = Cdrs(connection, outbox, AT_ONCE)
+            first = await cdrs.submit(cdr(2), replaces="C1")
+            assert await cdrs.submit(cdr(2), replaces="c1") == first
+            assert await cdrs.submit(cdr(2)) == first
+            with pytest.raises(ValueError, match="not to replace C9"):
+                await cdrs.submit(cdr(2), replaces="C9")
+            cdrs.close()
+    assert clearing.replaced == ["C1", "C1"]
+
+
+def test_a_refused_cdr_may_be_sent_again_to_replace_another(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        (number,) = outbox.put([cdr(1)], "C1")
+        outbox.settle([(number, "refused", b"")])
+        assert outbox.put([cdr(1)], "C2") == [number]
+        assert [waiting.replaces for waiting in outbox.pending(10)] == ["C2"]
+
+
+def test_an_outbox_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with Outbox(path) as outbox:
+        outbox.put([cdr(1)])
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE cdr DROP COLUMN replaces")
+    database.close()
+    with Outbox(path) as outbox:
+        outbox.put([cdr(2)], "C1")
+        assert [(waiting.cdr.id, waiting.replaces) for waiting in outbox.pending(10)] == [("1", ""), ("2", "C1")]
