@@ -5,8 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+MUTATION := .venv-mutation
+MUTMUT := mutmut==3.8.1
 
-.PHONY: help setup demo test test-postgresql check format generate lock bench baseline clean
+.PHONY: help setup demo test test-postgresql check format generate lock bench baseline mutate clean
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
@@ -50,8 +52,17 @@ generate: $(STAMP) ## Generate the Python code of the contract
 bench: $(STAMP) ## Run every benchmark; each prints ratios to a bare baseline of the same run
 	for each in cdrs authorize catalog rating; do $(BIN)/python -m tests.bench.bench_$$each || exit 1; done
 
+$(MUTATION)/.ready: requirements.lock requirements-mutation.lock pyproject.toml
+	$(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r requirements-mutation.lock
+	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+mutate: $(MUTATION)/.ready ## Mutation score of the rating engine; MODULES="steps limits", OPTIONS=--quick, --fresh or --show
+	$(MUTATION)/bin/python -m tests.mutation $(MODULES) $(OPTIONS)
+
 lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+	echo $(MUTMUT) | uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-emit-index-url --no-annotate --no-header - -o requirements-mutation.lock
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) demo-out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(MUTATION) mutants demo-out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

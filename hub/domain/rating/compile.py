@@ -188,8 +188,7 @@ def compile_tariff(tariff: Tariff, policy: PricingPolicy = ROAMHUB_2026) -> Comp
         raise
 
 
-@lru_cache(maxsize=_TARIFFS_KEPT)
-def _compile(
+def _compile_anew(
     tariff: Tariff, equal_times: EqualTimes, equal_dates: EqualDates, sales_tax_countries: frozenset[str]
 ) -> CompiledTariff:
     check_tariff(tariff)
@@ -223,6 +222,9 @@ def _compile(
         duration_thresholds=tuple(sorted(durations)),
         unknown_types=tuple(dict.fromkeys(unknown_types)),
     )
+
+
+_compile = lru_cache(maxsize=_TARIFFS_KEPT)(_compile_anew)
 
 
 def slot_of(dimension: Dimension, reservation: ReservationRestriction | None) -> int | None:

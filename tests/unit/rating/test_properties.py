@@ -38,7 +38,9 @@ from hub.domain.tariffs import (
 )
 
 #: These tests share their machine; how long drawing takes says nothing.
-UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(
+    max_examples=min(60, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 ZONES = ("UTC", "Europe/Amsterdam", "America/St_Johns", "Australia/Lord_Howe", "+05:45")
 

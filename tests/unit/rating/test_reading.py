@@ -352,7 +352,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(_paths(CDR)), _JSON), min_size=1, max_size=3))
 def test_any_field_may_hold_anything_and_only_the_documented_error_is_raised(
     changes: list[tuple[tuple[Any, ...], Any]],
@@ -373,7 +373,7 @@ def test_any_field_may_hold_anything_and_only_the_documented_error_is_raised(
             assert len(rated.lines) >= 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_raise_only_the_documented_error(content: bytes) -> None:
     for read in (cdr_from_json, tariffs_from_json):

@@ -1,0 +1,1 @@
+"""Mutation testing of the rating engine, on demand."""
