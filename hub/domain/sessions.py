@@ -33,6 +33,8 @@ class ChargingSession:
         token_uid: The token's uid in the sender's spelling; personal.
         last_updated: When the CPO made this report.
         document: The CPO's message, serialised.
+        end_time: When it ended, of a completed session; None before.
+        authorization_reference: Of the answer that let it begin; empty when it quotes none.
     """
 
     id: ObjectId
@@ -42,6 +44,8 @@ class ChargingSession:
     start_time: datetime
     last_updated: datetime
     document: bytes
+    end_time: datetime | None = None
+    authorization_reference: str = ""
 
 
 def replaces(stored: ChargingSession | None, reported: ChargingSession) -> bool:

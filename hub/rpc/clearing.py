@@ -1,4 +1,4 @@
-"""ClearingService: periods, statements, bundles, positions."""
+"""ClearingService: periods, statements, bundles, positions, gaps."""
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -10,6 +10,7 @@ from hub.app.clearing.facts import require_statement_name
 from hub.app.ports.clearing import ClearingSettings, PeriodFilter, StatementFilter
 from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.uow import UnitOfWork
+from hub.app.radar import count_gaps, list_gaps
 from hub.domain.agreements import Netting
 from hub.domain.clearing.periods import Period, PeriodState
 from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
@@ -27,6 +28,7 @@ from hub.rpc.clearing_messages import (
     statement_to_pb,
     whole_statement_to_pb,
 )
+from hub.rpc.gap_messages import gap_to_pb, gap_token, read_gap_filter, read_place, summary_to_pb
 from hub.rpc.paging import read_page
 from hub.rpc.wire import Reader
 
@@ -152,6 +154,22 @@ class ClearingServicer:
         reader.done()
         found = await self._reads.run(lambda uow: statements.list_positions(uow, call.caller, netting, since, until))
         return positions_to_pb(found)
+
+    async def ListGaps(self, request: pb.ListGapsRequest, call: Call) -> pb.ListGapsResponse:
+        """List what should be on record and is not."""
+        page = read_page(request)
+        wanted, after = read_gap_filter(request.parent, request.filter), read_place(page)
+        found = await self._reads.run(lambda uow: list_gaps(uow, call.caller, wanted, after, page.size + 1))
+        shown = found[: page.size]
+        return pb.ListGapsResponse(
+            gaps=[gap_to_pb(each) for each in shown],
+            next_page_token=gap_token(page, shown[-1]) if len(found) > len(shown) else "",
+        )
+
+    async def SummarizeGaps(self, request: pb.SummarizeGapsRequest, call: Call) -> pb.SummarizeGapsResponse:
+        """Count what should be on record and is not."""
+        wanted = read_gap_filter(request.parent, request.filter)
+        return summary_to_pb(await self._reads.run(lambda uow: count_gaps(uow, call.caller, wanted)))
 
     async def _change(self, use_case: Callable[[UnitOfWork], Period]) -> pb.Period:
         return period_to_pb(await self._committer.run(use_case))

@@ -82,7 +82,8 @@ def session_from_pb(session: session_object_pb2.Session, path: str = "session") 
     reader = Reader(path)
     token = session.cdr_token
     start = reader.time("start_date_time", session.start_date_time)
-    if session.HasField("end_date_time") and reader.time("end_date_time", session.end_date_time) < start:
+    end = reader.optional_time("end_date_time", session)
+    if end is not None and end < start:
         reader.refuse("end_date_time", "is not before start_date_time")
     if reader.decimal("kwh", session.kwh) < 0:
         reader.refuse("kwh", "is not negative")
@@ -96,14 +97,19 @@ def session_from_pb(session: session_object_pb2.Session, path: str = "session") 
         previous = started
     for name in ("location_id", "evse_uid", "connector_id"):
         reader.id(name, getattr(session, name), 36)
+    state = reader.one_of("status", session.status, _STATES, SessionState.ACTIVE)
+    updated = reader.time("last_updated", session.last_updated)
     read = ChargingSession(
         id=ObjectId(reader.party("", session.country_code, session.party_id), reader.id("id", session.id, 36)),
         emsp=reader.party("cdr_token", token.country_code, token.party_id),
         token_uid=reader.id("cdr_token.uid", token.uid, 36),
-        state=reader.one_of("status", session.status, _STATES, SessionState.ACTIVE),
+        state=state,
         start_time=start,
-        last_updated=reader.time("last_updated", session.last_updated),
+        last_updated=updated,
         document=session.SerializeToString(deterministic=True),
+        # One that is over and does not say since when was over when it was reported.
+        end_time=(end or updated) if state is SessionState.COMPLETED else None,
+        authorization_reference=reader.optional_id("authorization_reference", session.authorization_reference, 36),
     )
     reader.extensions("extensions", session.extensions)
     check_enums(reader, session)

@@ -15,6 +15,7 @@ from hub.store.cdr_standings import StoredCdrStandings
 from hub.store.keys import by_party
 from hub.store.statements import Row, SelectIn
 from hub.store.tables.cdrs import CdrRow
+from hub.store.tables.routing import AuthorizationUseRow
 from hub.store.types import to_micros
 
 _ROW = CdrRow.__table__  # type: ignore[attr-defined]
@@ -97,6 +98,8 @@ class StoredCdrs(CdrReader):
                 cdr.document,
             ),
         )
+        if cdr.authorization_reference:
+            self._session.upsert(AuthorizationUseRow, (parties[cdr.id.party].number, cdr.authorization_reference))
 
 
 def _stored(row: Row, directory: Directory) -> StoredCdr:

@@ -13,6 +13,7 @@ from hub.domain.sessions import ChargingSession, SessionState
 from hub.store.keys import by_party
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
+from hub.store.tables.routing import AuthorizationUseRow
 from hub.store.tables.sessions import ChargingSessionRow
 from hub.store.types import from_micros, to_micros
 
@@ -79,8 +80,12 @@ class StoredSessions:
                 to_micros(session.start_time),
                 to_micros(session.last_updated),
                 session.document,
+                None if session.end_time is None else to_micros(session.end_time),
             ),
         )
+        if session.authorization_reference:
+            use = (parties[session.id.party].number, session.authorization_reference)
+            self._session.upsert(AuthorizationUseRow, use)
 
     def list(
         self, parties: frozenset[PartyId], state: SessionState | None, after: tuple[int, str], limit: int
@@ -97,7 +102,7 @@ class StoredSessions:
 
 
 def _from_row(row: Row, directory: Directory) -> ChargingSession:
-    cpo, session_id, emsp, state, token_uid, start_time, last_updated, document = row
+    cpo, session_id, emsp, state, token_uid, start_time, last_updated, document, end_time = row
     return ChargingSession(
         id=ObjectId(directory.by_number[cpo].id, session_id),
         emsp=directory.by_number[emsp].id,
@@ -106,4 +111,5 @@ def _from_row(row: Row, directory: Directory) -> ChargingSession:
         start_time=from_micros(start_time),
         last_updated=from_micros(last_updated),
         document=bytes(document),
+        end_time=None if end_time is None else from_micros(end_time),
     )

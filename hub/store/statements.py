@@ -204,7 +204,13 @@ def upsert_into(table: type[SQLModel]) -> RowWriter:
     def upsert(dialect: str) -> Executable:
         statement = _package(dialect).insert(target).values({name: bindparam(name) for name in columns})
         rest = {c.name: statement.excluded[c.name] for c in target.columns if not c.primary_key}
-        upserting: Executable = statement.on_conflict_do_update(index_elements=list(target.primary_key), set_=rest)
+        key = list(target.primary_key)
+        # A table that is all key has nothing to replace.
+        upserting: Executable = (
+            statement.on_conflict_do_update(index_elements=key, set_=rest)
+            if rest
+            else statement.on_conflict_do_nothing(index_elements=key)
+        )
         return upserting
 
     return RowWriter(upsert, columns, key=lambda row: tuple(row[place] for place in places))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from hub.app.directory import Directory
 from hub.domain.clock import NewId
+from hub.domain.journal import Stream
 from hub.store.agreements import StoredAgreements
 from hub.store.authorizations import StoredAuthorizations
 from hub.store.cdr_facts import StoredCdrFacts
@@ -22,6 +23,7 @@ from hub.store.locations import StoredLocations
 from hub.store.meter_keys import StoredMeterKeys
 from hub.store.parties import StoredParties, load_directory
 from hub.store.presence import StoredPresences
+from hub.store.radar import StoredRadar
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
 from hub.store.statements import execute
@@ -162,6 +164,11 @@ class SqlUnitOfWork:
     def clearing(self) -> StoredClearing:
         """Settlement periods, statements and postings."""
         return StoredClearing(self.session, lambda: self.directory)
+
+    @cached_property
+    def radar(self) -> StoredRadar:
+        """What should be on record and is not."""
+        return StoredRadar(self.session, lambda: self.directory, lambda: self.journal.head(Stream.CLEARING))
 
     @cached_property
     def transparency(self) -> StoredTransparency:

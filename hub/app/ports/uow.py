@@ -14,6 +14,7 @@ from hub.app.ports.locations import Locations
 from hub.app.ports.meter import MeterKeys
 from hub.app.ports.parties import Parties
 from hub.app.ports.presence import Presences
+from hub.app.ports.radar import Radar
 from hub.app.ports.sessions import ChargingSessions
 from hub.app.ports.tariffs import Tariffs
 from hub.app.ports.tokens import Tokens
@@ -150,6 +151,11 @@ class UnitOfWork(Protocol):
     @property
     def clearing(self) -> Clearing:
         """Settlement periods, statements and postings."""
+        ...
+
+    @property
+    def radar(self) -> Radar:
+        """What should be on record and is not."""
         ...
 
     @property

@@ -29,6 +29,7 @@ class CdrRow(SQLModel, table=True):
         CheckConstraint("state IN (1, 2)", name="cdr_state"),
         Index("cdr_of_cpo", "cpo", "idx", unique=True),
         Index("cdr_of_emsp", "emsp", "idx"),
+        Index("cdr_of_session", "cpo", "session_id"),
         # Few CDRs are credits: the others need no place in this index.
         Index(
             "cdr_credited_once",

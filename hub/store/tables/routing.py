@@ -9,6 +9,8 @@ from hub.store.types import UtcMicros
 
 #: Of a command whose time may run out: PENDING or ACCEPTED.
 _WAITING = "state IN (1, 4)"
+#: Of an authorization that came with a command, whose reference may not be ordered by time.
+_COMMANDED = "source = 4"
 
 
 class PresenceRow(SQLModel, table=True):
@@ -38,6 +40,20 @@ class AuthorizationRow(SQLModel, table=True):
     __tablename__ = "authorization_record"
     __table_args__ = (
         Index("authorization_emsp", "emsp", "reference"),
+        Index(
+            "authorization_commanded_cpo",
+            "cpo",
+            "recorded_time",
+            sqlite_where=text(_COMMANDED),
+            postgresql_where=text(_COMMANDED),
+        ),
+        Index(
+            "authorization_commanded_emsp",
+            "emsp",
+            "recorded_time",
+            sqlite_where=text(_COMMANDED),
+            postgresql_where=text(_COMMANDED),
+        ),
         CheckConstraint("allowed BETWEEN 1 AND 5", name="authorization_allowed"),
         CheckConstraint("source BETWEEN 1 AND 4", name="authorization_source"),
         CheckConstraint("(allowed = 1) = (reason = '')", name="authorization_reason"),
@@ -60,6 +76,16 @@ class AuthorizationRow(SQLModel, table=True):
     info: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     emsp_reference: str = Field(sa_column=Column(Text, nullable=False))
     recorded_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
+
+
+class AuthorizationUseRow(SQLModel, table=True):
+    """An authorization that a session or a CDR of the CPO quotes, by its reference: it came to something."""
+
+    __tablename__ = "authorization_use"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    reference: str = Field(sa_column=Column(Text, primary_key=True))
 
 
 class CommandRow(SQLModel, table=True):

@@ -2,17 +2,33 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.store.types import UtcMicros
 
+#: Of a session that is over and ought to have a CDR: COMPLETED.
+_ENDED = "state = 2"
+
+
+def _ended(name: str, *columns: str) -> Index:
+    """Return an index of ended sessions: a session enters it once, when it ends, and no report before that pays."""
+    return Index(name, *columns, sqlite_where=text(_ENDED), postgresql_where=text(_ENDED))
+
 
 class ChargingSessionRow(SQLModel, table=True):
-    """One charging session as last reported; `token_uid` and `session_id` are folded, `state` is the contract's."""
+    """One charging session as last reported; `token_uid` and `session_id` are folded, `state` is the contract's.
+
+    Attributes:
+        end_time: When it ended; null until it has.
+    """
 
     __tablename__ = "charging_session"
-    __table_args__ = (Index("charging_session_of_emsp", "emsp", "cpo", "session_id"),)
+    __table_args__ = (
+        Index("charging_session_of_emsp", "emsp", "cpo", "session_id"),
+        _ended("charging_session_ended_cpo", "cpo", "end_time", "session_id", "emsp"),
+        _ended("charging_session_ended_emsp", "emsp", "end_time", "cpo", "session_id"),
+    )
 
     cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     session_id: str = Field(sa_column=Column(Text, primary_key=True))
@@ -22,3 +38,4 @@ class ChargingSessionRow(SQLModel, table=True):
     start_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
     last_updated: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    end_time: datetime | None = Field(sa_column=Column(UtcMicros))

@@ -5,6 +5,7 @@ Clearing: settlement periods, the signed statements they end in, and who owes wh
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -1033,3 +1034,382 @@ class ListPositionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPositionsResponse: _TypeAlias = ListPositionsResponse  # noqa: Y015
+
+@_typing.final
+class Gap(_message.Message):
+    """Something that should be on record and is not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Gap._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Gap._Kind.ValueType  # 0
+        """Never listed."""
+        KIND_AUTHORIZATION_WITHOUT_SESSION: Gap._Kind.ValueType  # 1
+        """The hub let a driver charge, and no session or CDR of the CPO's quotes that answer."""
+        KIND_SESSION_WITHOUT_CDR: Gap._Kind.ValueType  # 2
+        """A session ended, and no CDR stands for it."""
+        KIND_CDR_WITHOUT_SESSION: Gap._Kind.ValueType  # 3
+        """A CDR stands, and its session was never reported, by a CPO that reports sessions."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What is missing."""
+
+    KIND_UNSPECIFIED: Gap.Kind.ValueType  # 0
+    """Never listed."""
+    KIND_AUTHORIZATION_WITHOUT_SESSION: Gap.Kind.ValueType  # 1
+    """The hub let a driver charge, and no session or CDR of the CPO's quotes that answer."""
+    KIND_SESSION_WITHOUT_CDR: Gap.Kind.ValueType  # 2
+    """A session ended, and no CDR stands for it."""
+    KIND_CDR_WITHOUT_SESSION: Gap.Kind.ValueType  # 3
+    """A CDR stands, and its session was never reported, by a CPO that reports sessions."""
+
+    class _Level:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _LevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Gap._Level.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        LEVEL_UNSPECIFIED: Gap._Level.ValueType  # 0
+        """Never listed."""
+        LEVEL_WARNING: Gap._Level.ValueType  # 1
+        """To be looked at; it may be all right."""
+        LEVEL_ERROR: Gap._Level.ValueType  # 2
+        """Money is about to be lost, or is: at most a quarter of the time for the CDR is left."""
+
+    class Level(_Level, metaclass=_LevelEnumTypeWrapper):
+        """How pressing it is."""
+
+    LEVEL_UNSPECIFIED: Gap.Level.ValueType  # 0
+    """Never listed."""
+    LEVEL_WARNING: Gap.Level.ValueType  # 1
+    """To be looked at; it may be all right."""
+    LEVEL_ERROR: Gap.Level.ValueType  # 2
+    """Money is about to be lost, or is: at most a quarter of the time for the CDR is left."""
+
+    class _Reason:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Gap._Reason.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: Gap._Reason.ValueType  # 0
+        """Never listed."""
+        REASON_NOT_USED: Gap._Reason.ValueType  # 1
+        """Nothing came of the authorization."""
+        REASON_NO_CDR: Gap._Reason.ValueType  # 2
+        """No CDR names the session."""
+        REASON_CDR_RETURNED: Gap._Reason.ValueType  # 3
+        """The CDR of the session was returned; `cdr_id` names the last one."""
+        REASON_CDR_CREDITED: Gap._Reason.ValueType  # 4
+        """The CDR of the session was credited, and no other one came; `cdr_id` names the last one."""
+        REASON_SESSION_UNKNOWN: Gap._Reason.ValueType  # 5
+        """The CDR names a session that was never reported."""
+        REASON_SESSION_NOT_NAMED: Gap._Reason.ValueType  # 6
+        """The CDR names no session."""
+        REASON_CDR_WITHDRAWN: Gap._Reason.ValueType  # 7
+        """The CDR of the session was withdrawn, and no other one came; `cdr_id` names the last one."""
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
+        """Why it is a gap."""
+
+    REASON_UNSPECIFIED: Gap.Reason.ValueType  # 0
+    """Never listed."""
+    REASON_NOT_USED: Gap.Reason.ValueType  # 1
+    """Nothing came of the authorization."""
+    REASON_NO_CDR: Gap.Reason.ValueType  # 2
+    """No CDR names the session."""
+    REASON_CDR_RETURNED: Gap.Reason.ValueType  # 3
+    """The CDR of the session was returned; `cdr_id` names the last one."""
+    REASON_CDR_CREDITED: Gap.Reason.ValueType  # 4
+    """The CDR of the session was credited, and no other one came; `cdr_id` names the last one."""
+    REASON_SESSION_UNKNOWN: Gap.Reason.ValueType  # 5
+    """The CDR names a session that was never reported."""
+    REASON_SESSION_NOT_NAMED: Gap.Reason.ValueType  # 6
+    """The CDR names no session."""
+    REASON_CDR_WITHDRAWN: Gap.Reason.ValueType  # 7
+    """The CDR of the session was withdrawn, and no other one came; `cdr_id` names the last one."""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    CPO_FIELD_NUMBER: _builtins.int
+    EMSP_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_REFERENCE_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CDR_ID_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
+    RESPONSIBLE_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    kind: Global___Gap.Kind.ValueType
+    """What is missing."""
+    reason: Global___Gap.Reason.ValueType
+    """Why it is a gap."""
+    level: Global___Gap.Level.ValueType
+    """How pressing it is."""
+    agreement: _builtins.str
+    """The agreement it falls under, `agreements/{agreement}`."""
+    authorization_reference: _builtins.str
+    """The authorization, of KIND_AUTHORIZATION_WITHOUT_SESSION."""
+    session_id: _builtins.str
+    """The CPO's id for the session, where there is one."""
+    cdr_id: _builtins.str
+    """The CPO's id for the CDR, where there is one."""
+    hint: _builtins.str
+    """What to do, for people."""
+    @_builtins.property
+    def cpo(self) -> _common_pb2.PartyKey:
+        """The CPO."""
+
+    @_builtins.property
+    def emsp(self) -> _common_pb2.PartyKey:
+        """The eMSP."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """When the authorization was given, the session ended or the CDR came."""
+
+    @_builtins.property
+    def age(self) -> _duration_pb2.Duration:
+        """How long ago that was, to the second."""
+
+    @_builtins.property
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the agreement takes the CDR of the session; absent where nothing ends the time."""
+
+    @_builtins.property
+    def responsible(self) -> _common_pb2.PartyKey:
+        """Who should act."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___Gap.Kind.ValueType = ...,
+        reason: Global___Gap.Reason.ValueType = ...,
+        level: Global___Gap.Level.ValueType = ...,
+        cpo: _common_pb2.PartyKey | None = ...,
+        emsp: _common_pb2.PartyKey | None = ...,
+        agreement: _builtins.str = ...,
+        authorization_reference: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        cdr_id: _builtins.str = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        age: _duration_pb2.Duration | None = ...,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
+        responsible: _common_pb2.PartyKey | None = ...,
+        hint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "cpo", b"cpo", "deadline_time", b"deadline_time", "emsp", b"emsp", "responsible", b"responsible", "since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "agreement", b"agreement", "authorization_reference", b"authorization_reference", "cdr_id", b"cdr_id", "cpo", b"cpo", "deadline_time", b"deadline_time", "emsp", b"emsp", "hint", b"hint", "kind", b"kind", "level", b"level", "reason", b"reason", "responsible", b"responsible", "session_id", b"session_id", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gap: _TypeAlias = Gap  # noqa: Y015
+
+@_typing.final
+class GapFilter(_message.Message):
+    """Which gaps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    COUNTERPARTY_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    OLDER_THAN_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FROM_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def party(self) -> _common_pb2.PartyKey:
+        """Only gaps with this party on either side."""
+
+    @_builtins.property
+    def counterparty(self) -> _common_pb2.PartyKey:
+        """Only gaps with this party on the other side; only with `party`."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___Gap.Kind.ValueType]:
+        """Only gaps of these kinds; none for all."""
+
+    @_builtins.property
+    def older_than(self) -> _duration_pb2.Duration:
+        """Only gaps that are at least so old; absent for 24 hours."""
+
+    @_builtins.property
+    def since_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Only gaps since this instant or later; absent for as long as agreements take CDRs and 31 days more, at least 90."""
+
+    @_builtins.property
+    def since_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Only gaps since before this instant, such as the end of a period."""
+
+    def __init__(
+        self,
+        *,
+        party: _common_pb2.PartyKey | None = ...,
+        counterparty: _common_pb2.PartyKey | None = ...,
+        kinds: _abc.Iterable[Global___Gap.Kind.ValueType] | None = ...,
+        older_than: _duration_pb2.Duration | None = ...,
+        since_time_from: _timestamp_pb2.Timestamp | None = ...,
+        since_time_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty", "older_than", b"older_than", "party", b"party", "since_time_before", b"since_time_before", "since_time_from", b"since_time_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty", "kinds", b"kinds", "older_than", b"older_than", "party", b"party", "since_time_before", b"since_time_before", "since_time_from", b"since_time_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GapFilter: _TypeAlias = GapFilter  # noqa: Y015
+
+@_typing.final
+class ListGapsRequest(_message.Message):
+    """Which gaps to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The agreement, `agreements/{agreement}`; `agreements/-` for all that the caller may see."""
+    page_size: _builtins.int
+    """Most gaps to return; 0 means 100, and more than 1000 means 1000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; all other fields must be as they were."""
+    @_builtins.property
+    def filter(self) -> Global___GapFilter:
+        """Which of its gaps."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        filter: Global___GapFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGapsRequest: _TypeAlias = ListGapsRequest  # noqa: Y015
+
+@_typing.final
+class ListGapsResponse(_message.Message):
+    """A page of gaps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last one."""
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gap]:
+        """The gaps."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[Global___Gap] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gaps", b"gaps", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGapsResponse: _TypeAlias = ListGapsResponse  # noqa: Y015
+
+@_typing.final
+class SummarizeGapsRequest(_message.Message):
+    """Which gaps to count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The agreement, `agreements/{agreement}`; `agreements/-` for all that the caller may see."""
+    @_builtins.property
+    def filter(self) -> Global___GapFilter:
+        """Which of its gaps."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        filter: Global___GapFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeGapsRequest: _TypeAlias = SummarizeGapsRequest  # noqa: Y015
+
+@_typing.final
+class SummarizeGapsResponse(_message.Message):
+    """How many gaps there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class KindSummary(_message.Message):
+        """The gaps of one kind."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KIND_FIELD_NUMBER: _builtins.int
+        GAP_COUNT_FIELD_NUMBER: _builtins.int
+        OLDEST_TIME_FIELD_NUMBER: _builtins.int
+        kind: Global___Gap.Kind.ValueType
+        """The kind."""
+        gap_count: _builtins.int
+        """How many there are."""
+        @_builtins.property
+        def oldest_time(self) -> _timestamp_pb2.Timestamp:
+            """Since when the oldest has been one; absent when there is none."""
+
+        def __init__(
+            self,
+            *,
+            kind: Global___Gap.Kind.ValueType = ...,
+            gap_count: _builtins.int = ...,
+            oldest_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_time", b"oldest_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["gap_count", b"gap_count", "kind", b"kind", "oldest_time", b"oldest_time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___SummarizeGapsResponse.KindSummary]:
+        """For each kind that was asked for, those without gaps too."""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___SummarizeGapsResponse.KindSummary] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SummarizeGapsResponse: _TypeAlias = SummarizeGapsResponse  # noqa: Y015

@@ -100,6 +100,16 @@ class ClearingServiceStub:
                 request_serializer=roamhub_dot_v1_dot_clearing__pb2.ListPositionsRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_clearing__pb2.ListPositionsResponse.FromString,
                 _registered_method=True)
+        self.ListGaps = channel.unary_unary(
+                '/roamhub.v1.ClearingService/ListGaps',
+                request_serializer=roamhub_dot_v1_dot_clearing__pb2.ListGapsRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_clearing__pb2.ListGapsResponse.FromString,
+                _registered_method=True)
+        self.SummarizeGaps = channel.unary_unary(
+                '/roamhub.v1.ClearingService/SummarizeGaps',
+                request_serializer=roamhub_dot_v1_dot_clearing__pb2.SummarizeGapsRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_clearing__pb2.SummarizeGapsResponse.FromString,
+                _registered_method=True)
 
 
 class ClearingServiceServicer:
@@ -203,6 +213,24 @@ class ClearingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGaps(self, request, context):
+        """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
+        without a session. `docs/radar.md` has the rules.
+
+        Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+        Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeGaps(self, request, context):
+        """Counts the gaps that ListGaps would list, by kind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClearingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -260,6 +288,16 @@ def add_ClearingServiceServicer_to_server(servicer, server):
                     servicer.ListPositions,
                     request_deserializer=roamhub_dot_v1_dot_clearing__pb2.ListPositionsRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_clearing__pb2.ListPositionsResponse.SerializeToString,
+            ),
+            'ListGaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGaps,
+                    request_deserializer=roamhub_dot_v1_dot_clearing__pb2.ListGapsRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_clearing__pb2.ListGapsResponse.SerializeToString,
+            ),
+            'SummarizeGaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeGaps,
+                    request_deserializer=roamhub_dot_v1_dot_clearing__pb2.SummarizeGapsRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_clearing__pb2.SummarizeGapsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -570,6 +608,60 @@ class ClearingService:
             '/roamhub.v1.ClearingService/ListPositions',
             roamhub_dot_v1_dot_clearing__pb2.ListPositionsRequest.SerializeToString,
             roamhub_dot_v1_dot_clearing__pb2.ListPositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.ClearingService/ListGaps',
+            roamhub_dot_v1_dot_clearing__pb2.ListGapsRequest.SerializeToString,
+            roamhub_dot_v1_dot_clearing__pb2.ListGapsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeGaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.ClearingService/SummarizeGaps',
+            roamhub_dot_v1_dot_clearing__pb2.SummarizeGapsRequest.SerializeToString,
+            roamhub_dot_v1_dot_clearing__pb2.SummarizeGapsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,15 @@ class ClearingServiceStub:
     """Streams the bundle of an issued statement: one zip file that `roamhub verify` checks without the hub."""
     ListPositions: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ListPositionsRequest, _clearing_pb2.ListPositionsResponse]
     """Returns who owes whom out of issued statements, netted as asked. A partner sees what it is a side of."""
+    ListGaps: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ListGapsRequest, _clearing_pb2.ListGapsResponse]
+    """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
+    without a session. `docs/radar.md` has the rules.
+
+    Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+    Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
+    """
+    SummarizeGaps: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.SummarizeGapsRequest, _clearing_pb2.SummarizeGapsResponse]
+    """Counts the gaps that ListGaps would list, by kind."""
 
 @_typing.type_check_only
 class ClearingServiceAsyncStub(ClearingServiceStub):
@@ -133,6 +142,15 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     """Streams the bundle of an issued statement: one zip file that `roamhub verify` checks without the hub."""
     ListPositions: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ListPositionsRequest, _clearing_pb2.ListPositionsResponse]  # type: ignore[assignment]
     """Returns who owes whom out of issued statements, netted as asked. A partner sees what it is a side of."""
+    ListGaps: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ListGapsRequest, _clearing_pb2.ListGapsResponse]  # type: ignore[assignment]
+    """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
+    without a session. `docs/radar.md` has the rules.
+
+    Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+    Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
+    """
+    SummarizeGaps: _aio.UnaryUnaryMultiCallable[_clearing_pb2.SummarizeGapsRequest, _clearing_pb2.SummarizeGapsResponse]  # type: ignore[assignment]
+    """Counts the gaps that ListGaps would list, by kind."""
 
 class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
     """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
@@ -249,5 +267,26 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.ListPositionsResponse, _abc.Awaitable[_clearing_pb2.ListPositionsResponse]]:
         """Returns who owes whom out of issued statements, netted as asked. A partner sees what it is a side of."""
+
+    @_abc_1.abstractmethod
+    def ListGaps(
+        self,
+        request: _clearing_pb2.ListGapsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_clearing_pb2.ListGapsResponse, _abc.Awaitable[_clearing_pb2.ListGapsResponse]]:
+        """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
+        without a session. `docs/radar.md` has the rules.
+
+        Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+        Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
+        """
+
+    @_abc_1.abstractmethod
+    def SummarizeGaps(
+        self,
+        request: _clearing_pb2.SummarizeGapsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_clearing_pb2.SummarizeGapsResponse, _abc.Awaitable[_clearing_pb2.SummarizeGapsResponse]]:
+        """Counts the gaps that ListGaps would list, by kind."""
 
 def add_ClearingServiceServicer_to_server(servicer: ClearingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
