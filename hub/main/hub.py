@@ -17,6 +17,7 @@ from hub.app.trust.registration import record_own
 from hub.config import Config, ConfigError
 from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, operator_record, server_pair
 from hub.crypto.files import private_folder
+from hub.crypto.meter.verifier import SignatureVerifier
 from hub.domain.clock import Clock, uuid7
 from hub.domain.ids import PartyId
 from hub.domain.journal import Stream
@@ -37,6 +38,7 @@ from hub.rpc.commands import command_document
 from hub.rpc.edge import Edge
 from hub.rpc.health import HealthServicer
 from hub.rpc.identity import CertificateIdentity
+from hub.rpc.meter_evidence import MeterExaminer
 from hub.rpc.tail import JournalTail
 from hub.store.committer import Committer
 from hub.store.database import open_engine
@@ -98,6 +100,7 @@ class Hub:
         self.reads = Reads(
             self._read_engine, clock=clock, new_id=self.new_id, entropy=entropy, directory=self.directory
         )
+        self.meters = MeterExaminer(reads=self.reads, verifier=SignatureVerifier())
         partners = RateLimit(per_second=config.calls_per_second, burst=config.calls_burst)
         strangers = RateLimit(per_second=_STRANGER_CALLS_PER_SECOND, burst=_STRANGER_CALLS_BURST)
         self.edge = Edge(
@@ -192,6 +195,7 @@ class Hub:
         upgrade(self._engine)
         self.committer.start()
         opened.callback(self.reads.stop)
+        opened.callback(self.meters.stop)
         opened.callback(self.committer.stop)
         await self.committer.run(lambda uow: record_own(uow, operator_record(self.operator)))
         await self.committer.run(lambda uow: ensure_keyring(uow, self.clearing.notary))

@@ -94,7 +94,7 @@ def services(hub: "Hub") -> list[Service]:
             TariffServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew),
         ),
         _one(token_pb2, TokenServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew)),
-        _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail)),
+        _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail, meters=hub.meters)),
         _one(clearing_pb2, ClearingServicer(committer=committer, reads=reads, settings=hub.clearing)),
         _one(transparency_pb2, TransparencyServicer(committer=committer, reads=reads, notary=hub.clearing.notary)),
     ]

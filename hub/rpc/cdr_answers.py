@@ -6,6 +6,7 @@ from roamhub.v1 import cdr_object_pb2, cdr_pb2
 
 from hub.domain.cdrs.checks import FIX_HINTS
 from hub.domain.cdrs.record import CdrAnswer, CdrRecord, Step
+from hub.rpc.meter_wire import evidence_to_pb
 from hub.rpc.wire import fill_time, party_to_pb
 
 
@@ -37,6 +38,8 @@ def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
     _fill_receipt(made.receipt, record.answer)
     if record.answer.deadline is not None:
         fill_time(made.deadline, record.answer.deadline)
+    if record.meter is not None:
+        made.meter.CopyFrom(evidence_to_pb(record.meter))
     return made
 
 

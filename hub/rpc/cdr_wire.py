@@ -15,6 +15,7 @@ from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId, fold
 from hub.domain.money import EXACT, OCPI_DECIMALS, round_half_away
 from hub.rpc.enums import check_enums
+from hub.rpc.meter_wire import signed_from_pb
 from hub.rpc.wire import Reader, time_from_seconds
 
 _ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
@@ -46,7 +47,8 @@ def submission_from_pb(
     if replaces and fold(reader.id("replaces", replaces)) == cdr.id.folded:
         reader.refuse("replaces", "names another CDR than this one")
     reader.done()
-    return CdrSubmission(platform=platform, request_id=request_id, cdr=cdr, replaces=replaces)
+    signed = signed_from_pb(request.cdr.signed_data) if request.cdr.HasField("signed_data") else None
+    return CdrSubmission(platform=platform, request_id=request_id, cdr=cdr, replaces=replaces, signed=signed)
 
 
 def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:

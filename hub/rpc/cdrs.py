@@ -20,6 +20,7 @@ from hub.rpc.cdr_returns import place_of, returns_from_pb, review_from_pb, withd
 from hub.rpc.cdr_wire import submission_from_pb
 from hub.rpc.chunks import chunks
 from hub.rpc.journal import require_index
+from hub.rpc.meter_evidence import MeterExaminer
 from hub.rpc.paging import fitting, read_page
 from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
@@ -37,14 +38,17 @@ _REST_SECONDS = 0.01
 class CdrServicer:
     """Implements `roamhub.v1.CdrService`."""
 
-    def __init__(self, *, committer: Committer, reads: Reads, tail: JournalTail) -> None:
+    def __init__(self, *, committer: Committer, reads: Reads, tail: JournalTail, meters: MeterExaminer) -> None:
         self._committer = committer
+        self._meters = meters
         self._reads = reads
         self._tail = tail
 
     async def SubmitCdr(self, request: cdr_pb2.SubmitCdrRequest, call: Call) -> cdr_pb2.SubmitCdrResponse:
         """Submit one CDR."""
         submission = submission_from_pb(request, call.caller.platform)
+        if submission.signed is not None:
+            (submission,) = await self._meters.examine([submission])
         return answer_to_pb(await self._committer.run_batched(submit_cdrs, submission))
 
     async def BatchSubmitCdrs(
@@ -73,6 +77,8 @@ class CdrServicer:
     ) -> list[cdr_pb2.CdrOutcome]:
         read = [self._read(request, call) for request in requests]
         good = [submission for submission in read if isinstance(submission, CdrSubmission)]
+        if any(submission.signed is not None for submission in good):
+            good = await self._meters.examine(good)
         answers = iter(await self._committer.run_many(submit_cdrs, good) if good else ())
         return [_outcome(next(answers) if isinstance(each, CdrSubmission) else each) for each in read]
 

@@ -13,6 +13,7 @@ from hub.domain.cdrs.record import CdrAnswer, CdrRecord, CdrState, Finding, Seve
 from hub.domain.cdrs.standing import WAITING, Cause
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Receipt
+from hub.store.cdr_meter import read_evidence
 from hub.store.cdr_standings import read_steps
 from hub.store.keys import by_party
 from hub.store.session import Session
@@ -169,7 +170,10 @@ class CdrReader:
             for by, former in _REPLACED.all(self._session.connection, folded, (number,))
         }
         if replaced:
-            return [replace(r, replaces=replaced[r.id]) if r.id in replaced else r for r in records]
+            records = [replace(r, replaces=replaced[r.id]) if r.id in replaced else r for r in records]
+        proven = read_evidence(self._session, directory, (record.id for record in records))
+        if proven:
+            records = [replace(r, meter=proven[r.id]) if r.id in proven else r for r in records]
         return records
 
     def _stated(self, records: Sequence[CdrRecord]) -> Sequence[CdrRecord]:

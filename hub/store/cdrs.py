@@ -10,6 +10,7 @@ from hub.app.directory import Directory
 from hub.app.ports.cdrs import StoredCdr
 from hub.domain.cdrs.record import Cdr, CdrState
 from hub.domain.ids import ObjectId, fold
+from hub.store.cdr_meter import add_evidence
 from hub.store.cdr_reader import ANSWER, AT_ONCE, HELD, CdrReader, read_answer
 from hub.store.cdr_standings import StoredCdrStandings
 from hub.store.keys import by_party
@@ -71,6 +72,8 @@ class StoredCdrs(CdrReader):
         parties = self._directory().parties
         answer = stored.answer
         findings = [[f.code, int(f.severity), f.field, f.message] for f in answer.findings]
+        if cdr.meter is not None:
+            add_evidence(self._session, parties[cdr.id.party].number, cdr.id.folded, cdr.meter)
         self._session.insert(
             CdrRow,
             (

@@ -23,6 +23,7 @@ from hub.domain.errors import Conflict, HubError, Precondition, invalid
 from hub.domain.ids import ObjectId, fold
 from hub.domain.journal import EntryKind, Fact, Stream
 from hub.domain.leaf import SALT_BYTES, seal_and_open
+from hub.domain.meter.cdr import SignedData
 
 _E4 = 10_000
 _KINDS = {
@@ -42,6 +43,7 @@ class CdrSubmission:
         cdr: The CDR.
         skew_max: How far its times may lie ahead.
         replaces: The CPO's id of the returned CDR whose place it takes; empty for none.
+        signed: Its signed meter values, until they are verified and `cdr.meter` says what they prove.
     """
 
     platform: str
@@ -49,6 +51,7 @@ class CdrSubmission:
     cdr: Cdr
     skew_max: timedelta = timedelta(minutes=5)
     replaces: str = ""
+    signed: SignedData | None = None
 
     @property
     def asked(self) -> bytes:

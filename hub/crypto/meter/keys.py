@@ -4,6 +4,7 @@ A bare point does not say its curve: the document's algorithm does, and a point 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -61,8 +62,9 @@ def is_key(text: str) -> bool:
     return any(read_key(text, curve) is not None for curve in (*_CURVES.values(), None))
 
 
+@lru_cache(maxsize=1_024)
 def read_key(text: str, curve: ec.EllipticCurve | None) -> MeterKey | Unusable | None:
-    """Return the public key that a text is.
+    """Return the public key that a text is; remembered, as a meter's key comes with every CDR.
 
     Args:
         text: Hex or Base64, with white space anywhere.

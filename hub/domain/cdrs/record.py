@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Receipt
+from hub.domain.meter.evidence import MeterEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Cdr(NamedTuple):
         credit_of: The id of the CDR that this one credits; empty on a charge.
         document: The sender's message, serialised.
         digest: SHA-256 of the document.
+        meter: What its signed meter values were found to prove on arrival; None on one without any, and on a credit.
     """
 
     id: ObjectId
@@ -69,6 +71,7 @@ class Cdr(NamedTuple):
     credit_of: str
     document: bytes
     digest: bytes
+    meter: MeterEvidence | None = None
 
 
 class CdrState(IntEnum):
@@ -152,6 +155,7 @@ class CdrRecord:
         replaces: The CPO's id of the returned CDR whose place it takes; empty when there is none.
         replaced_by: The CPO's id of the CDR that takes its place; empty when there is none.
         statement: Resource name of the issued statement that it stands in; empty before.
+        meter: What its signed meter values proved when it was submitted; None without any.
     """
 
     id: ObjectId
@@ -165,6 +169,7 @@ class CdrRecord:
     replaces: str = ""
     replaced_by: str = ""
     statement: str = ""
+    meter: MeterEvidence | None = None
 
     @property
     def last_index(self) -> int:

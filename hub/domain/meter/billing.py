@@ -12,6 +12,7 @@ from itertools import pairwise
 from hub.domain.meter.model import (
     Entry,
     Event,
+    Measured,
     MeterDocument,
     Reading,
     Reason,
@@ -27,6 +28,8 @@ _POWER_KW_MAX = Decimal(5000)
 #: The most that one transaction delivers, in kilowatt-hours: more than any vehicle's battery holds.
 _ENERGY_KWH_MAX = Decimal(20_000)
 _ALGORITHM_MAX = 64
+#: Clocks that show the time of day: one that is relative counts from anywhere.
+_SET = frozenset({Sync.INFORMATIVE, Sync.SYNCHRONISED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,11 @@ def judge(entries: Sequence[Entry], checks: Sequence[SignatureCheck | None]) -> 
                 seen.add(entry.signed)
             parts.append(_Part(index, entry, check))
     for transaction in _transactions(parts):
-        energy, reasons = _examine(transaction)
+        measured, reasons = _examine(transaction)
         first = min(part.index for part in transaction)
         for part in transaction:
             own = [*_own_reasons(part, transaction), *reasons]
-            verdicts[part.index] = _verdict(part, own, transaction=first, energy=energy)
+            verdicts[part.index] = _verdict(part, own, transaction=first, measured=measured)
     return tuple(verdicts[index] for index in range(len(entries)))
 
 
@@ -77,7 +80,7 @@ def _unread(index: int, entry: Entry) -> Verdict:
 
 
 def _verdict(
-    part: _Part, reasons: Sequence[Reason], *, transaction: int | None = None, energy: Decimal | None = None
+    part: _Part, reasons: Sequence[Reason], *, transaction: int | None = None, measured: Measured | None = None
 ) -> Verdict:
     own = [part.check.reason] if part.check.reason else []
     every = tuple(dict.fromkeys([*own, *reasons]))
@@ -89,7 +92,9 @@ def _verdict(
         billable=not every,
         reasons=every,
         transaction=transaction,
-        energy_kwh=None if every else energy,
+        energy_kwh=None if every or measured is None else measured.energy_kwh,
+        key=part.check.key,
+        measured=measured,
     )
 
 
@@ -134,8 +139,8 @@ def _own_reasons(part: _Part, transaction: Sequence[_Part]) -> Iterator[Reason]:
         yield Reason.OTHER_PART_NOT_VALID
 
 
-def _examine(transaction: Sequence[_Part]) -> tuple[Decimal | None, list[Reason]]:
-    """Return the transaction's energy in kWh, and what forbids to bill it."""
+def _examine(transaction: Sequence[_Part]) -> tuple[Measured | None, list[Reason]]:
+    """Return what the transaction's readings say, where its signatures hold, and what forbids to bill it."""
     readings = [reading for part in transaction for reading in part.document.readings]
     found: list[Reason] = []
     if len({part.check.key for part in transaction if part.check.key}) > 1:
@@ -153,8 +158,10 @@ def _examine(transaction: Sequence[_Part]) -> tuple[Decimal | None, list[Reason]
     found.extend(_pages(transaction))
     if Reason.BEGIN_MISSING in found or Reason.END_MISSING in found:
         return None, found
-    energy, more = _energy(readings)
-    return energy, found + more
+    measured, more = _measure(readings)
+    if any(part.check.signature is not Signature.VALID for part in transaction):
+        measured = None
+    return measured, found + more
 
 
 def _pages(transaction: Sequence[_Part]) -> Iterator[Reason]:
@@ -168,7 +175,7 @@ def _pages(transaction: Sequence[_Part]) -> Iterator[Reason]:
         yield Reason.PAGINATION_NOT_MONOTONE
 
 
-def _energy(readings: Sequence[Reading]) -> tuple[Decimal | None, list[Reason]]:
+def _measure(readings: Sequence[Reading]) -> tuple[Measured | None, list[Reason]]:
     """Return what the first register of imported energy that begin and end share has counted."""
     counted = [reading for reading in readings if reading.energy_kwh is not None and reading.event is not None]
     ends = {reading.register for reading in counted if reading.event is Event.END}
@@ -194,4 +201,19 @@ def _energy(readings: Sequence[Reading]) -> tuple[Decimal | None, list[Reason]]:
         most = min(most, _POWER_KW_MAX * int(seconds + 1) / 3600)
     if energy > most:
         found.append(Reason.ENERGY_IMPLAUSIBLE)
-    return energy, found
+    if Reason.ENERGY_RUNS_BACKWARDS in found:
+        return None, found
+    finest = min(_exponent(values[0]), _exponent(values[-1]))
+    return Measured(
+        energy_kwh=energy,
+        resolution_kwh=Decimal(1).scaleb(finest),
+        begin=series[0].time if series[0].sync in _SET else None,
+        end=series[-1].time if series[-1].sync in _SET else None,
+    ), found
+
+
+def _exponent(value: Decimal) -> int:
+    """Return the power of ten of the last digit of a finite number."""
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int), "numbers are read as finite ones"
+    return exponent

@@ -50,6 +50,10 @@ class MeterFinding:
     energy_kwh: Decimal | None = None
 
 
+#: What does no harm beside a whole transaction.
+HARMLESS = frozenset({Reason.DUPLICATE, Reason.END_MISSING})
+
+
 def documents_of(signed: SignedData) -> tuple[Entry, ...]:
     """Return the documents of a CDR, in order; what cannot be read is an `Unread` in its place."""
     found: list[Entry] = []
@@ -83,7 +87,7 @@ def conclude(verdicts: Sequence[Verdict], claimed_kwh: Decimal, tolerance_kwh: D
     """
     signature = next((each.signature for each in verdicts if each.signature is not Signature.VALID), Signature.VALID)
     proven = {each.transaction: each.energy_kwh for each in verdicts if each.billable and each.energy_kwh is not None}
-    harmless = {Reason.DUPLICATE, Reason.END_MISSING} if proven else set()
+    harmless = HARMLESS if any(each.measured for each in verdicts) else frozenset()
     reasons = [reason for each in verdicts for reason in each.reasons if reason not in harmless]
     energy = next(iter(proven.values())) if len(proven) == 1 else None
     if len(proven) > 1:

@@ -211,6 +211,23 @@ class SignatureCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the begin and the end of a transaction say, billable or not, as long as every signature of it holds.
+
+    Attributes:
+        energy_kwh: What its register has counted.
+        resolution_kwh: One unit of the last digit that the readings show.
+        begin: When it began by the meter's clock, UTC; None where that clock is not known to have been set.
+        end: When it ended, likewise.
+    """
+
+    energy_kwh: Decimal
+    resolution_kwh: Decimal
+    begin: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What is concluded of one document.
 
@@ -223,6 +240,9 @@ class Verdict:
         reasons: Why not; empty where it is billable.
         transaction: Index of the first document of its transaction; None where it belongs to none.
         energy_kwh: Energy of the whole transaction; None where it is not billable.
+        key: What tells the key that signed from every other: its SPKI DER in hex; empty where the signature is not
+            valid.
+        measured: What the transaction's readings say, whether trusted and billable or not; None where they do not.
     """
 
     index: int
@@ -233,3 +253,5 @@ class Verdict:
     reasons: tuple[Reason, ...] = ()
     transaction: int | None = None
     energy_kwh: Decimal | None = None
+    key: str = ""
+    measured: Measured | None = None

@@ -1,4 +1,4 @@
-"""Tables of meters: their registered keys."""
+"""Tables of meters: their registered keys, and what signed values proved."""
 
 from datetime import datetime
 
@@ -40,3 +40,19 @@ class MeterKeyRow(SQLModel, table=True):
     registered: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
     revoked: datetime | None = Field(sa_column=Column(UtcMicros))
     reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class CdrMeterRow(SQLModel, table=True):
+    """What the signed meter values of a CDR proved on arrival; only CDRs that have any have a row. Written once.
+
+    Attributes:
+        cpo: Number of the party that submitted the CDR.
+        cdr_id: The CDR's folded id.
+        evidence: JSON, as `hub.store.cdr_meter` writes it.
+    """
+
+    __tablename__ = "cdr_meter"
+
+    cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    cdr_id: str = Field(sa_column=Column(Text, primary_key=True))
+    evidence: str = Field(sa_column=Column(Text, nullable=False))

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from roamhub.v1 import cdr_object_pb2 as _cdr_object_pb2
 from roamhub.v1 import common_pb2 as _common_pb2
+from roamhub.v1 import meter_object_pb2 as _meter_object_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -206,6 +207,7 @@ class CdrRecord(_message.Message):
     REPLACES_FIELD_NUMBER: _builtins.int
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    METER_FIELD_NUMBER: _builtins.int
     state: Global___CdrState.ValueType
     """What the hub made of it."""
     agreement: _builtins.str
@@ -246,6 +248,10 @@ class CdrRecord(_message.Message):
         told by `statement`.
         """
 
+    @_builtins.property
+    def meter(self) -> _meter_object_pb2.MeterEvidence:
+        """What its signed meter values proved when it was submitted; absent on one without any, and on a credit."""
+
     def __init__(
         self,
         *,
@@ -261,10 +267,11 @@ class CdrRecord(_message.Message):
         replaces: _builtins.str = ...,
         replaced_by: _builtins.str = ...,
         statement: _builtins.str = ...,
+        meter: _meter_object_pb2.MeterEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "meter", b"meter", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "findings", b"findings", "history", b"history", "receipt", b"receipt", "replaced_by", b"replaced_by", "replaces", b"replaces", "state", b"state", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "findings", b"findings", "history", b"history", "meter", b"meter", "receipt", b"receipt", "replaced_by", b"replaced_by", "replaces", b"replaces", "state", b"state", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

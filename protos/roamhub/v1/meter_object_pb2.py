@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1droamhub/v1/meter_object.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x03\n\x08MeterKey\x12\x1a\n\x0c\x63ountry_code\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08party_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x10\n\x02id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0blocation_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vse_uid\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\npublic_key\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x63urve\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x66ingerprint\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x35\n\x0bvalid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x37\n\rregister_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\rrevoke_reason\x18\r \x01(\tB\x04\xe2\x41\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1droamhub/v1/meter_object.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19google/type/decimal.proto\"\xc7\x03\n\x08MeterKey\x12\x1a\n\x0c\x63ountry_code\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08party_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x10\n\x02id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0blocation_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vse_uid\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\npublic_key\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x63urve\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x66ingerprint\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x35\n\x0bvalid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x37\n\rregister_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\rrevoke_reason\x18\r \x01(\tB\x04\xe2\x41\x01\x03\"\x9e\x02\n\rMeterEvidence\x12-\n\tsignature\x18\x01 \x01(\x0e\x32\x1a.roamhub.v1.MeterSignature\x12\x10\n\x08\x62illable\x18\x02 \x01(\x08\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12(\n\nenergy_kwh\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\x12.\n\nbegin_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\tdocuments\x18\x07 \x03(\x0b\x32 .roamhub.v1.MeterDocumentVerdict\"\xc3\x01\n\x14MeterDocumentVerdict\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06\x66ormat\x18\x02 \x01(\t\x12\x11\n\talgorithm\x18\x03 \x01(\t\x12-\n\tsignature\x18\x04 \x01(\x0e\x32\x1a.roamhub.v1.MeterSignature\x12\x10\n\x08\x62illable\x18\x05 \x01(\x08\x12\x0f\n\x07reasons\x18\x06 \x03(\t\x12\x17\n\x0fkey_fingerprint\x18\x07 \x01(\t\x12\x0e\n\x06key_id\x18\x08 \x01(\t*\xa9\x01\n\x0eMeterSignature\x12\x1f\n\x1bMETER_SIGNATURE_UNSPECIFIED\x10\x00\x12\x19\n\x15METER_SIGNATURE_VALID\x10\x01\x12\x1b\n\x17METER_SIGNATURE_INVALID\x10\x02\x12\x1f\n\x1bMETER_SIGNATURE_UNSUPPORTED\x10\x03\x12\x1d\n\x19METER_SIGNATURE_MALFORMED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +60,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METERKEY'].fields_by_name['revoke_time']._serialized_options = b'\342A\001\003'
   _globals['_METERKEY'].fields_by_name['revoke_reason']._loaded_options = None
   _globals['_METERKEY'].fields_by_name['revoke_reason']._serialized_options = b'\342A\001\003'
-  _globals['_METERKEY']._serialized_start=112
-  _globals['_METERKEY']._serialized_end=567
+  _globals['_METERSIGNATURE']._serialized_start=1084
+  _globals['_METERSIGNATURE']._serialized_end=1253
+  _globals['_METERKEY']._serialized_start=139
+  _globals['_METERKEY']._serialized_end=594
+  _globals['_METEREVIDENCE']._serialized_start=597
+  _globals['_METEREVIDENCE']._serialized_end=883
+  _globals['_METERDOCUMENTVERDICT']._serialized_start=886
+  _globals['_METERDOCUMENTVERDICT']._serialized_end=1081
 # @@protoc_insertion_point(module_scope)

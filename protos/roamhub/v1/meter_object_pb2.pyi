@@ -3,9 +3,13 @@
 isort:skip_file
 Public keys of meters, and what the signed meter values of a CDR prove."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import decimal_pb2 as _decimal_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _MeterSignature:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MeterSignatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MeterSignature.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    METER_SIGNATURE_UNSPECIFIED: _MeterSignature.ValueType  # 0
+    """Never sent."""
+    METER_SIGNATURE_VALID: _MeterSignature.ValueType  # 1
+    """It holds: under a key registered for the EVSE, or, where none is, under the key that came along."""
+    METER_SIGNATURE_INVALID: _MeterSignature.ValueType  # 2
+    """It does not, or there is no key to check it with, or another key than the registered ones signed."""
+    METER_SIGNATURE_UNSUPPORTED: _MeterSignature.ValueType  # 3
+    """The format or the algorithm is not supported."""
+    METER_SIGNATURE_MALFORMED: _MeterSignature.ValueType  # 4
+    """Document, signature or the key that came along cannot be read."""
+
+class MeterSignature(_MeterSignature, metaclass=_MeterSignatureEnumTypeWrapper):
+    """What came of checking a signature of a meter."""
+
+METER_SIGNATURE_UNSPECIFIED: MeterSignature.ValueType  # 0
+"""Never sent."""
+METER_SIGNATURE_VALID: MeterSignature.ValueType  # 1
+"""It holds: under a key registered for the EVSE, or, where none is, under the key that came along."""
+METER_SIGNATURE_INVALID: MeterSignature.ValueType  # 2
+"""It does not, or there is no key to check it with, or another key than the registered ones signed."""
+METER_SIGNATURE_UNSUPPORTED: MeterSignature.ValueType  # 3
+"""The format or the algorithm is not supported."""
+METER_SIGNATURE_MALFORMED: MeterSignature.ValueType  # 4
+"""Document, signature or the key that came along cannot be read."""
+Global___MeterSignature: _TypeAlias = MeterSignature  # noqa: Y015
 
 @_typing.final
 class MeterKey(_message.Message):
@@ -100,3 +136,113 @@ class MeterKey(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MeterKey: _TypeAlias = MeterKey  # noqa: Y015
+
+@_typing.final
+class MeterEvidence(_message.Message):
+    """What the signed meter values of a CDR proved when it was submitted; docs/meter.md explains it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    BILLABLE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    ENERGY_KWH_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    signature: Global___MeterSignature.ValueType
+    """VALID where every document's is; else the first other outcome."""
+    billable: _builtins.bool
+    """They hold exactly one transaction, billable and of the CDR's energy."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why not, in the words of docs/meter.md, such as `key_not_trusted`."""
+
+    @_builtins.property
+    def energy_kwh(self) -> _decimal_pb2.Decimal:
+        """What the one transaction's begin and end say, in kWh, as long as its signatures hold. Proven where `billable` is
+        set. Absent where there is no such transaction, or more than one.
+        """
+
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When that transaction began by the meter's clock; absent where the clock is not known to have been set."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended, likewise."""
+
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeterDocumentVerdict]:
+        """Each document, in order."""
+
+    def __init__(
+        self,
+        *,
+        signature: Global___MeterSignature.ValueType = ...,
+        billable: _builtins.bool = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        energy_kwh: _decimal_pb2.Decimal | None = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        documents: _abc.Iterable[Global___MeterDocumentVerdict] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "end_time", b"end_time", "energy_kwh", b"energy_kwh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "billable", b"billable", "documents", b"documents", "end_time", b"end_time", "energy_kwh", b"energy_kwh", "reasons", b"reasons", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeterEvidence: _TypeAlias = MeterEvidence  # noqa: Y015
+
+@_typing.final
+class MeterDocumentVerdict(_message.Message):
+    """What was concluded of one signed document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    BILLABLE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    KEY_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place among the documents of the CDR, from 0."""
+    format: _builtins.str
+    """How it is written: OCMF, PCDF, EDL40, EDL-Mennekes, or none."""
+    algorithm: _builtins.str
+    """What it says it is signed with, such as `ECDSA-secp256r1-SHA256`; empty where that could not be read."""
+    signature: Global___MeterSignature.ValueType
+    """What came of checking its signature."""
+    billable: _builtins.bool
+    """Whether energy may be billed by it."""
+    key_fingerprint: _builtins.str
+    """Fingerprint of the key under which the signature holds; empty where it does not."""
+    key_id: _builtins.str
+    """Id of that key's registration; empty where it was not registered for the EVSE at the session's start."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why not."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        format: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+        signature: Global___MeterSignature.ValueType = ...,
+        billable: _builtins.bool = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        key_fingerprint: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "billable", b"billable", "format", b"format", "index", b"index", "key_fingerprint", b"key_fingerprint", "key_id", b"key_id", "reasons", b"reasons", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeterDocumentVerdict: _TypeAlias = MeterDocumentVerdict  # noqa: Y015

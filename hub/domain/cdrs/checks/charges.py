@@ -5,6 +5,7 @@ from decimal import Decimal
 from hub.domain.cdrs.checks.codes import Check, Found
 from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.checks.late import check_late
+from hub.domain.cdrs.checks.meter import check_meter
 from hub.domain.cdrs.checks.physics import check_physics
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import fold
@@ -22,6 +23,7 @@ def check_charge(cdr: Cdr, known: Known) -> Found:
     yield from check_late(cdr, known)
     yield from _sums(cdr)
     yield from check_physics(cdr, known)
+    yield from check_meter(cdr)
     if cdr.currency != known.currency:
         yield Check.CURRENCY_MISMATCH, "currency", "is not the agreement's currency"
 

@@ -25,6 +25,16 @@ class Check(StrEnum):
     TIME_SUM_MISMATCH = "TIME_SUM_MISMATCH"
     ENERGY_IMPOSSIBLE = "ENERGY_IMPOSSIBLE"
     ENERGY_EXCEEDS_POWER = "ENERGY_EXCEEDS_POWER"
+    METER_DATA_MISSING = "METER_DATA_MISSING"
+    METER_DATA_UNREADABLE = "METER_DATA_UNREADABLE"
+    METER_SIGNATURE_UNSUPPORTED = "METER_SIGNATURE_UNSUPPORTED"
+    METER_SIGNATURE_INVALID = "METER_SIGNATURE_INVALID"
+    METER_KEY_MISMATCH = "METER_KEY_MISMATCH"
+    METER_KEY_UNKNOWN = "METER_KEY_UNKNOWN"
+    METER_KEY_LATE = "METER_KEY_LATE"
+    METER_NOT_BILLABLE = "METER_NOT_BILLABLE"
+    METER_ENERGY_MISMATCH = "METER_ENERGY_MISMATCH"
+    METER_TIME_MISMATCH = "METER_TIME_MISMATCH"
     CREDIT_ORIGINAL_UNKNOWN = "CREDIT_ORIGINAL_UNKNOWN"
     CREDIT_REPEATED = "CREDIT_REPEATED"
     CREDIT_NOT_FULL = "CREDIT_NOT_FULL"
@@ -42,6 +52,16 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     Check.LATE: CheckAction.WARN,
     # Compared with what the CPO publishes now, which is wrong more often than meters are.
     Check.ENERGY_EXCEEDS_POWER: CheckAction.WARN,
+    # OCPI makes signed values optional, and most stations of the world sign nothing.
+    Check.METER_DATA_MISSING: CheckAction.ACCEPT,
+    # They prove nothing, as if they were missing, but contradict nothing either. Who demands proof says RETURN.
+    Check.METER_DATA_UNREADABLE: CheckAction.WARN,
+    Check.METER_SIGNATURE_UNSUPPORTED: CheckAction.WARN,
+    Check.METER_KEY_UNKNOWN: CheckAction.WARN,
+    Check.METER_KEY_LATE: CheckAction.WARN,
+    Check.METER_NOT_BILLABLE: CheckAction.WARN,
+    # Clocks of meters drift.
+    Check.METER_TIME_MISMATCH: CheckAction.WARN,
 }
 
 #: What a check found: its code, the field's path in the CDR, and words about it.

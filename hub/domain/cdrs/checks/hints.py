@@ -45,6 +45,36 @@ FIX_HINTS: Mapping[Check, str] = {
     ),
     Check.ENERGY_IMPOSSIBLE: "Send kWh, not Wh; correct the times.",
     Check.ENERGY_EXCEEDS_POWER: ("Correct the energy, the times, or the power that is published for the connector."),
+    Check.METER_DATA_MISSING: (
+        "Send the meter's signed values in signed_data where the agreement demands them, or agree on another action."
+    ),
+    Check.METER_DATA_UNREADABLE: (
+        "Send each document as the meter wrote it, plain or in Base64: OCMF, PCDF or EDL40, bare or in SAFE's XML."
+    ),
+    Check.METER_SIGNATURE_UNSUPPORTED: (
+        "Nothing can be done at the station: docs/meter.md lists what is verified. Agree with the partner on ACCEPT."
+    ),
+    Check.METER_SIGNATURE_INVALID: (
+        "Send the exact bytes that the meter signed. Where they are, they were changed, or the registered key is wrong."
+    ),
+    Check.METER_KEY_MISMATCH: (
+        "Register the key of the meter that is there now, from the day on which it was exchanged, and submit again."
+    ),
+    Check.METER_KEY_UNKNOWN: (
+        "Register the meter's key for this EVSE with MeterKeyService; a key that comes along with a CDR proves nothing."
+    ),
+    Check.METER_KEY_LATE: (
+        "Register keys before sessions take place. eMSP: ask for the meter's papers where this goes on."
+    ),
+    Check.METER_NOT_BILLABLE: (
+        "Look up the reasons in docs/meter.md. Send the documents of the whole transaction, its begin and its end."
+    ),
+    Check.METER_ENERGY_MISMATCH: (
+        "Correct total_energy, or send the signed values of this very session; docs/meter.md tells the tolerance."
+    ),
+    Check.METER_TIME_MISMATCH: (
+        "Correct the clock of the meter or of the back end, or send the signed values of this very session."
+    ),
     Check.CREDIT_ORIGINAL_UNKNOWN: "Correct the id. What was returned needs no credit; a credit cannot be credited.",
     Check.CREDIT_REPEATED: "Nothing: the first credit stands.",
     Check.CREDIT_NOT_FULL: "Credit in full, then send the corrected charge as a CDR of its own.",
