@@ -77,6 +77,19 @@ def test_a_second_start_finds_everything_as_it_was(tmp_path: Path) -> None:
     assert {name: (data / name).read_bytes() for name in before} == before
 
 
+def test_a_database_file_is_served_by_one_process_and_the_next_says_so(tmp_path: Path) -> None:
+    first = Served(tmp_path)
+    first.until("serving")
+    second = Served(tmp_path)
+    _, told = second.process.communicate(timeout=30)
+    assert second.process.returncode == 2
+    assert "roamhub.db is served by another process" in told
+    assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    third = Served(tmp_path)
+    third.until("serving")
+    assert third.end() == 0
+
+
 def test_a_key_that_others_may_read_keeps_it_from_starting_and_it_says_why(tmp_path: Path) -> None:
     served = Served(tmp_path)
     served.until("serving")

@@ -338,7 +338,7 @@ async def test_the_two_sides_follow_every_change_and_nobody_else_sees_one(
     for channel, name in ((side.channel, "side"), (other.channel, "other")):
         seen[name] = []
         with contextlib.suppress(grpc.aio.AioRpcError):
-            async for response in journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=1):
+            async for response in journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=3):
                 seen[name] += response.entries
     assert [pb.Agreement.FromString(entry.body).state for entry in seen["side"]] == [
         A.STATE_PROPOSED,

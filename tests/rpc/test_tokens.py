@@ -223,7 +223,7 @@ async def test_a_cpo_with_an_agreement_sees_no_token_and_no_fact_about_one(
 
     async def kinds_seen(channel: grpc.aio.Channel) -> set[str]:
         request = journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1)
-        responses, _ = await received(journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=1))
+        responses, _ = await received(journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=3))
         return {entry.kind for response in responses for entry in response.entries}
 
     assert "token" in await kinds_seen(msp.channel)

@@ -102,7 +102,7 @@ async def test_answers_come_back_by_number_with_their_errors(fake_hub: FakeHub) 
         Link(connection, handler, [EMSP], backoff=AT_ONCE) as link,
     ):
         side = await hub.streams.get()
-        await asyncio.wait_for(link.connected.wait(), 5)
+        await asyncio.wait_for(link.connected.wait(), 30)
         assert side.parties == ["XYZ"]
         for number, uid in enumerate(("known", "unknown", "broken"), start=1):
             side.ask(number, uid)
@@ -162,7 +162,7 @@ async def test_a_drained_link_answers_what_is_open_while_another_already_serves(
         first = await hub.streams.get()
         first.ask(1, "slow")
         first.outgoing.put_nowait(ConnectResponse(drain=LinkDrain(grace_period=Duration(seconds=5))))
-        second = await asyncio.wait_for(hub.streams.get(), 5)
+        second = await asyncio.wait_for(hub.streams.get(), 30)
         second.ask(1, "known")
         assert (await second.answer()).authorize.allowed == ALLOWED_TYPE_ALLOWED
         handler.gate.set()
@@ -181,4 +181,4 @@ async def test_a_link_that_is_refused_for_good_says_so(fake_hub: FakeHub) -> Non
         Link(connection, Answering(), [EMSP], backoff=AT_ONCE) as link,
     ):
         with pytest.raises(Denied):
-            await asyncio.wait_for(link.wait(), 5)
+            await asyncio.wait_for(link.wait(), 30)

@@ -48,7 +48,7 @@ def answer(number: int, reference: str = "") -> pb.ConnectRequest:
 
 async def next_request(link: Link) -> pb.LinkRequest:
     while True:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             message = await link.outgoing()
         assert message is not None
         if message.WhichOneof("message") == "request":
@@ -314,11 +314,11 @@ async def test_a_draining_link_answers_what_is_open_and_takes_nothing_new() -> N
     link = links.open("p", [EMSP], 0, "")
     asked = ask(links, "T1")
     request = await next_request(link)
-    draining = asyncio.create_task(links.drain(2))
+    draining = asyncio.create_task(links.drain(30))
     await asyncio.sleep(0)
     message = await link.outgoing()
     assert message is not None
-    assert message.drain.grace_period.seconds == 2
+    assert message.drain.grace_period.seconds == 30
     with pytest.raises(NotSentError):
         await ask(links, "T2")
     with pytest.raises(Unreachable, match="about to stop"):
@@ -326,7 +326,7 @@ async def test_a_draining_link_answers_what_is_open_and_takes_nothing_new() -> N
     link.receive(answer(request.id, "still answered"))
     assert (await asked).authorization_reference == "still answered"  # type: ignore[attr-defined]
     link.close()
-    await asyncio.wait_for(draining, 1)
+    await asyncio.wait_for(draining, 30)
 
 
 async def test_a_link_that_ignores_the_drain_is_ended_after_the_grace_time() -> None:
