@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import Decimal, localcontext
 
 from hub.domain.ids import fold
 from hub.domain.rating.breakdown import LineKind, NoteCode, RatedCdr
@@ -212,7 +212,7 @@ class _Run:
     def _seconds(self, hours: Decimal) -> Decimal:
         """Turn hours of four decimals back into the whole seconds that were meant."""
         exact = hours * _HOUR
-        return exact.quantize(_ONE, ROUND_HALF_UP) if self.policy.snap_to_seconds else exact
+        return exact.quantize(_ONE) if self.policy.snap_to_seconds else exact
 
     def _use(self, now: Moment, chosen: Candidate | None, slot: int, quantity: Decimal) -> None:
         """Write down a measured quantity, priced or free."""

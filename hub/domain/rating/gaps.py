@@ -88,7 +88,6 @@ def _between(start: date | None, end: date | None) -> str:
 
 def _runs(mask: int, minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield neighbouring atoms of the day in the mask as one span of minutes."""
-    ends = (*minutes[1:], DAY_MINUTES)
     begin: int | None = None
     for index, minute in enumerate(minutes):
         if mask >> index & 1:
@@ -97,7 +96,7 @@ def _runs(mask: int, minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
             yield begin, minute
             begin = None
     if begin is not None:
-        yield begin, ends[-1]
+        yield begin, DAY_MINUTES
 
 
 def _other_gaps(name: str, grid: Grid, boxes: Sequence[Box], *, timeless: bool) -> Iterator[tuple[str, str]]:
@@ -140,10 +139,10 @@ def _told(axis: str, mask: int, cuts: Sequence[Decimal | timedelta]) -> str:
     index = mask.bit_length() - 1
     low = cuts[index - 1] if index > 0 else None
     high = cuts[index] if index < len(cuts) else None
-    what = {"kwh": "energy", "duration": "duration"}.get(axis, axis.replace("_", " "))
+    what = "energy" if axis == "kwh" else axis.replace("_", " ")
     since = f" from {_bound(axis, low)}" if low is not None and low not in (_ZERO, _NO_TIME) else ""
     until = f" below {_bound(axis, high)}" if high is not None else ""
-    return f"at any {what}" if not since and not until else f"at {what}{since}{until}"
+    return f"at {what}{since}{until}"
 
 
 def _bound(axis: str, value: Decimal | timedelta) -> str:

@@ -20,7 +20,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2})?", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 
 
-def load_json(content: bytes, path: str = "$") -> object:
+def load_json(content: bytes, path: str) -> object:
     """Parse a JSON document in UTF-8; every number becomes an exact Decimal.
 
     Raises:

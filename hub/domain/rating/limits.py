@@ -11,8 +11,6 @@ from hub.domain.rating.exact import divide
 from hub.domain.rating.policy import LimitRule, LimitWithoutTax, PricingPolicy
 from hub.domain.tariffs import PriceLimit, Tariff
 
-_OPEN = PriceLimit()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -43,15 +41,11 @@ def limits_of(tariffs: Sequence[Tariff], policy: PricingPolicy) -> Limits | None
         least=PriceLimit(
             before_taxes=max((p.before_taxes for p in least if p.before_taxes is not None), default=None),
             after_taxes=max((p.after_taxes for p in least if p.after_taxes is not None), default=None),
-        )
-        if least
-        else _OPEN,
+        ),
         most=PriceLimit(
             before_taxes=min((p.before_taxes for p in most if p.before_taxes is not None), default=None),
             after_taxes=min((p.after_taxes for p in most if p.after_taxes is not None), default=None),
-        )
-        if most
-        else _OPEN,
+        ),
     )
 
 

@@ -431,7 +431,7 @@ def test_the_table_of_days_stays_small() -> None:
     compiled = compile_tariff(tariff(element(price("ENERGY", "1"), start_date=date(2020, 1, 1)), id="DAYS"))
     for day in range(1000):
         compiled.row_at(datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day))
-    assert len(compiled._days) <= 64
+        assert len(compiled._days) <= 64
 
 
 def _refusal(rated: RatedCdr) -> tuple[str, str]:

@@ -153,6 +153,57 @@ class TestGaps:
             "missing_power",
         }
 
+    @pytest.mark.parametrize(
+        ("days", "told"),
+        [
+            ("MONDAY", "Monday"),
+            ("MONDAY TUESDAY", "Monday and Tuesday"),
+            ("MONDAY TUESDAY WEDNESDAY", "Monday to Wednesday"),
+            ("TUESDAY WEDNESDAY THURSDAY", "Tuesday to Thursday"),
+            ("TUESDAY WEDNESDAY FRIDAY", "Tuesday and Wednesday and Friday"),
+            ("THURSDAY FRIDAY SATURDAY SUNDAY", "Thursday to Sunday"),
+        ],
+    )
+    def test_three_days_in_a_row_are_told_by_the_first_and_the_last(self, days: str, told: str) -> None:
+        rest = frozenset(Weekday) - {Weekday[day] for day in days.split()}
+        message = found(tariff(element(ENERGY, days=rest)), "gap_in_week").message
+        assert message == f"energy has no price 00:00-24:00 {told}"
+
+    @pytest.mark.parametrize(("hours", "more"), [(7, ""), (8, ""), (9, " and 1 more times"), (10, " and 2 more times")])
+    def test_the_first_eight_are_told(self, hours: int, more: str) -> None:
+        windows = [element(ENERGY, start_time=time(2 * n + 1), end_time=time(2 * n + 2)) for n in range(hours - 1)]
+        chosen = tariff(*windows, element(ENERGY, start_time=time(2 * hours - 1), end_time=time(0)))
+        told = [f"{2 * n:02}:00-{2 * n + 1:02}:00 every day" for n in range(hours)]
+        assert found(chosen, "gap_in_week").message == f"energy has no price {', '.join(told[:8])}{more}"
+
+    @pytest.mark.parametrize("when", [{"start_time": time(8), "end_time": time(20)}, {"days": WEEKEND}])
+    def test_in_the_week_and_in_energy_at_once(self, when: dict[str, Any]) -> None:
+        chosen = tariff(element(ENERGY, max_kwh=Decimal(10), **when))
+        assert codes(chosen) == {"gap_in_week", "gap_in_use"}
+        assert found(chosen, "gap_in_use").message == "energy has no price at energy from 10 kWh"
+
+    @pytest.mark.parametrize(
+        ("restrictions", "told"),
+        [
+            ({"min_kwh": Decimal(0)}, None),
+            ({"min_kwh": Decimal(-1)}, None),
+            ({"min_duration": 0}, None),
+            ({"min_kwh": Decimal(0), "max_kwh": Decimal(10)}, "gap_in_use: energy from 10 kWh"),
+            ({"min_kwh": Decimal(0), "min_duration": 0, "max_duration": 90}, "gap_in_use: duration from 1 min 30 s"),
+            ({"min_duration": 0, "max_duration": 60}, "gap_in_use: duration from 1 min"),
+            ({"min_current": Decimal(16)}, "gap_in_power: least current below 16 A"),
+            ({"max_current": Decimal(16)}, "gap_in_power: most current from 16 A"),
+            ({"min_power": Decimal(0), "max_power": Decimal(22)}, "gap_in_power: most power from 22 kW"),
+        ],
+    )
+    def test_what_lies_below_zero_is_none(self, restrictions: dict[str, Any], told: str | None) -> None:
+        gaps = [
+            f"{finding.code}: {finding.message.removeprefix('energy has no price at ')}"
+            for finding in lint(tariff(element(ENERGY, **restrictions)))
+            if finding.code.startswith("gap")
+        ]
+        assert gaps == ([told] if told else [])
+
     def test_not_of_what_is_not_priced_at_all(self) -> None:
         assert lint(tariff(element(price("FLAT", "1", vat="21")))) == ()
 
@@ -177,6 +228,10 @@ ODDITIES: list[tuple[Tariff, list[tuple[str, str, str]]]] = [
     (
         tariff(element(ENERGY, start_time=time(8, 5), end_time=time(8, 5))),
         [("equal_times", "elements[0].restrictions", "starts and ends at 08:05: the whole day, or never?")],
+    ),
+    (
+        tariff(element(ENERGY, start_time=time(8), end_time=time(8))),
+        [("equal_times", "elements[0].restrictions", "starts and ends at 08:00: the whole day, or never?")],
     ),
     (tariff(element(ENERGY, start_time=time(0), end_time=time(0))), []),
     (

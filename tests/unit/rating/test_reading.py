@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hub.domain.errors import Invalid
 from hub.domain.ids import PartyId
 from hub.domain.rating import Price, period_of, policy_named, rate
-from hub.domain.rating.json_reader import load_json
+from hub.domain.rating.json_reader import as_number, load_json
 from hub.domain.rating.ocpi_json import ParsedCdr, ParsedTariff, cdr_from_json, parse_version, tariffs_from_json
 from hub.domain.tariffs import (
     Dimension,
@@ -334,7 +334,7 @@ def test_a_cdr_is_one_object(content: bytes) -> None:
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
-    assert load_json(b"\xef\xbb\xbf[1]") == [1]
+    assert load_json(b"\xef\xbb\xbf[1]", "tariff") == [1]
 
 
 _JSON = st.recursive(
@@ -523,6 +523,65 @@ def test_remarks_say_exactly_this() -> None:
     assert restrictions == ["24:00 is written 00:00 in OCPI", "Someday is no day of the week", "is not in UTC"]
     stepless = [remark.text for remark in tariff(**component(step_size=None)).remarks]
     assert "is missing; 1 was assumed" in stepless
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2026-03-04T10:20Z", "2026-03-04T10:20:00"),
+        ("2026-03-04T10:20:07Z", "2026-03-04T10:20:07"),
+        ("2026-03-04t10:20:07z", "2026-03-04T10:20:07"),
+        ("2026-03-04 10:20:07", "2026-03-04T10:20:07"),
+        ("2026-03-04T10:20:07.5Z", "2026-03-04T10:20:07.500000"),
+        ("2026-03-04T10:20:07.123456789Z", "2026-03-04T10:20:07.123456"),
+        ("2026-03-04T10:20:07.000001+0100", "2026-03-04T09:20:07.000001"),
+        ("2026-03-04T10:20:07 -01:30", "2026-03-04T11:50:07"),
+        ("2026-12-31T23:59:59-00:01", "2027-01-01T00:00:59"),
+    ],
+)
+def test_a_time_is_read_to_the_microsecond(written: str, read: str) -> None:
+    start = cdr(start_date_time=written, end_date_time="2028-01-01T00:00:00Z").session.start
+    assert start == datetime.fromisoformat(read).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("23:00", (23, 0)), ("23:59", (23, 59)), ("7:05", (7, 5)), ("24:00", (0, 0)), ("00:00", (0, 0))],
+)
+def test_every_minute_of_the_day_is_read(written: str, read: tuple[int, int]) -> None:
+    (entry,) = tariff(**restricted(end_time=written)).tariff.elements
+    assert entry.restrictions.end_time is not None
+    assert (entry.restrictions.end_time.hour, entry.restrictions.end_time.minute) == read
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("0.30", "0.30"),
+        ("5", "5"),
+        (" 1e2 ", "1E+2"),
+        ("0.123456789012", "0.123456789012"),
+        ("0.1234567890125", "0.123456789013"),
+        ("0.1234567890135", "0.123456789014"),
+        ("-0.1234567890125", "-0.123456789013"),
+        ("0" * 58 + ".5", "0.5"),
+    ],
+)
+def test_a_number_keeps_its_digits_up_to_the_twelfth_decimal(sent: str, read: str) -> None:
+    assert str(as_number(sent, "price")) == read
+    assert str(as_number(Decimal(sent.strip()), "price")) == read
+
+
+def test_a_number_of_more_than_60_characters_is_none() -> None:
+    assert as_number("0" * 59 + "5", "price") == 5
+    assert _refusal(lambda: as_number("0" * 60 + "5", "price")) == ("price", "must be a number")
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [("true", True), ("True", True), ("false", False), ("FALSE", False), (True, True), (False, False)]
+)
+def test_a_flag_may_be_a_word(sent: object, read: bool) -> None:
+    assert cdr(credit=sent).claim.credit is read
 
 
 def test_lists_and_responses_keep_the_version_that_was_stated() -> None:
