@@ -1,4 +1,4 @@
-"""Publishing in bulk: locations, tariffs, tokens and EVSE states, with progress, resumed after a break.
+"""Publishing in bulk: locations, tariffs, tokens, EVSE states and keys of meters, with progress, resumed after a break.
 
 The hub answers a stream with how much of it is durable so far. Only what is not yet counted is kept here, and is sent
 again when the connection breaks; sending something twice changes nothing.
@@ -22,6 +22,9 @@ from roamhub.v1.location_pb2 import (
     UpdateEvseStatesRequest,
 )
 from roamhub.v1.location_pb2_grpc import LocationServiceStub
+from roamhub.v1.meter_object_pb2 import MeterKey
+from roamhub.v1.meter_pb2 import RegisterMeterKeysRequest
+from roamhub.v1.meter_pb2_grpc import MeterKeyServiceStub
 from roamhub.v1.tariff_object_pb2 import Tariff
 from roamhub.v1.tariff_pb2 import StreamTariffsRequest
 from roamhub.v1.tariff_pb2_grpc import TariffServiceStub
@@ -41,6 +44,7 @@ _CHUNK_BYTES_MAX = 1024 * 1024
 #: Items on their way: enough to keep the hub busy while the next are made, few enough to send again.
 _WINDOW_COUNT = 800
 _STATES_MAX = 1_000
+_KEYS_MAX = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,6 +102,25 @@ class Publisher:
             method = self._connection.stub(LocationServiceStub).UpdateEvseStates
             answer = await self._connection.call(method, UpdateEvseStatesRequest(report=report))
             published.add(answer.applied_count, answer.unchanged_count, answer.refusals, offset)
+            offset += len(batch)
+            progress(len(batch))
+        return published
+
+    async def meter_keys(self, party: PartyKey, keys: Iterable[MeterKey], progress: Progress = unseen) -> Published:
+        """Register the public keys of one party's meters (CPO). Raises RoamhubError when the hub refuses the caller."""
+        published, offset = Published(), 0
+        waiting = iter(keys)
+        while batch := list(islice(waiting, _KEYS_MAX)):
+            method = self._connection.stub(MeterKeyServiceStub).RegisterMeterKeys
+            answer = await self._connection.call(method, RegisterMeterKeysRequest(party=party, keys=batch))
+            results = [outcome.result for outcome in answer.outcomes]
+            refused = (
+                ItemOutcome(index=index, error=outcome.error)
+                for index, outcome in enumerate(answer.outcomes)
+                if outcome.HasField("error")
+            )
+            applied, unchanged = ItemOutcome.RESULT_APPLIED, ItemOutcome.RESULT_UNCHANGED
+            published.add(results.count(applied), results.count(unchanged), refused, offset)
             offset += len(batch)
             progress(len(batch))
         return published

@@ -1,4 +1,4 @@
-"""`roamhub import`: publish a file of OCPI objects as the partner that owns them."""
+"""`roamhub import`: publish a file of OCPI objects, or of meters' keys, as the partner that owns them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -57,6 +57,36 @@ def tokens(
     _import("token", file, act_as, _owner(party, reassign), ocpi, json)
 
 
+@app.command("meter-keys")
+def meter_keys(
+    file: Annotated[Path, typer.Argument(help="A JSON array of keys, or one a line; .gz is unpacked.")],
+    act_as: ActAs,
+    party: Annotated[str, typer.Option("--party", help="The CPO that owns the EVSEs, such as NL-ABC.")],
+    json: Json = False,
+) -> None:
+    """Register the public keys of meters (CPO).
+
+    Each key is an object with location_id, evse_uid, public_key (hex or Base64), valid_from, and where needed curve and
+    valid_until, as docs/meter.md describes them.
+    """
+    import asyncio
+
+    owner = _owner(party, reassign=False).key
+    reading = Reading(path=file)
+    with progress("keys", file.stat().st_size, hidden=json) as advance:
+        published = asyncio.run(_register(act_as, owner or ("", ""), reading.keys(advance)))
+    _report("key", reading, published, json)
+
+
+async def _register(act_as: Path, owner: tuple[str, str], keys: Iterator[Any]) -> "Published":
+    from roamhub.v1.common_pb2 import PartyKey
+
+    from adapters.partner import Partner
+
+    async with Partner(act_as) as partner:
+        return await partner.publish.meter_keys(PartyKey(country_code=owner[0], party_id=owner[1]), keys)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """Whose the objects are: country code and party id, and whether they have a say in it."""
@@ -77,6 +107,31 @@ class Reading:
     def messages(self, kind: str, version: str, owner: Owner, advance: Callable[[int], None]) -> Iterator[Any]:
         """Yield the objects as messages; tell `advance` how many more bytes of the file were read."""
         from adapters.ocpi.codec import Kind, Version, from_json
+
+        for place, obj in self._objects(advance):
+            message, problems = from_json(Kind(kind), Version(version), obj, owner=owner.key)
+            if owner.every and owner.key:
+                message.country_code, message.party_id = owner.key  # type: ignore[attr-defined]
+            self.problem_count += len(problems)
+            self.places.append(place)
+            yield message
+
+    def keys(self, advance: Callable[[int], None]) -> Iterator[Any]:
+        """Yield the objects as keys of meters; tell `advance` as `messages` does."""
+        from google.protobuf.json_format import ParseDict, ParseError
+        from roamhub.v1.meter_object_pb2 import MeterKey
+
+        for place, obj in self._objects(advance):
+            try:
+                key = ParseDict(obj, MeterKey())
+            except ParseError as error:
+                self.unreadable.append((place, str(error)))
+                continue
+            self.places.append(place)
+            yield key
+
+    def _objects(self, advance: Callable[[int], None]) -> Iterator[tuple[str, Any]]:
+        """Yield each object with its place; note those that cannot be read."""
         from adapters.ocpi.files import BadFile, read_objects
 
         position = 0
@@ -86,13 +141,8 @@ class Reading:
                 position = item.position
                 if item.obj is None:
                     self.unreadable.append((item.place, item.error.why if item.error else "is no object"))
-                    continue
-                message, problems = from_json(Kind(kind), Version(version), item.obj, owner=owner.key)
-                if owner.every and owner.key:
-                    message.country_code, message.party_id = owner.key  # type: ignore[attr-defined]
-                self.problem_count += len(problems)
-                self.places.append(item.place)
-                yield message
+                else:
+                    yield item.place, item.obj
         except BadFile as error:
             self.unreadable.append((error.place, error.why))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, RunningHub
+from tests.unit.meter.making import Meter
 
 DATA = Path(os.environ.get("ROAMHUB_DATA", ROOT.parent / "shared" / "data"))
 TOKEN = {
@@ -101,3 +102,59 @@ def test_twenty_thousand_real_locations_are_imported(importer: RunningHub) -> No
         pytest.skip(f"{file} is absent: set ROAMHUB_DATA")
     done = importer.roamhub("import", "locations", file, "--as", "importer", "--party", "DE-IMP", "--json")
     assert (done.code, done.json()["applied_count"]) == (0, 20_000), done.err
+
+
+def test_keys_of_meters_are_registered_listed_and_cut_short(importer: RunningHub) -> None:
+    evse = {
+        "uid": "E1",
+        "status": "AVAILABLE",
+        "connectors": [
+            {
+                "id": "1",
+                "standard": "IEC_62196_T2",
+                "format": "SOCKET",
+                "power_type": "AC_3_PHASE",
+                "max_voltage": 230,
+                "max_amperage": 16,
+                "last_updated": "2026-06-01T00:00:00Z",
+            }
+        ],
+        "last_updated": "2026-06-01T00:00:00Z",
+    }
+    location = {
+        "id": "LOC1",
+        "publish": True,
+        "address": "Weg 1",
+        "city": "Ulm",
+        "country": "DEU",
+        "coordinates": {"latitude": "48.40", "longitude": "9.99"},
+        "time_zone": "Europe/Berlin",
+        "evses": [evse],
+        "last_updated": "2026-06-01T00:00:00Z",
+    }
+    party = ("--party", "DE-IMP", "--as", "importer")
+    locations = write(importer, "locations.json", json.dumps([location]).encode())
+    assert importer.roamhub("import", "locations", locations, *party).code == 0
+    key = {
+        "location_id": "LOC1",
+        "evse_uid": "E1",
+        "public_key": Meter().spki.hex(),
+        "valid_from": "2026-06-01T00:00:00Z",
+    }
+    lines = [key, key | {"evse_uid": "E2"}, key | {"public_key": "00"}, key | {"validity": "for ever"}]
+    file = write(importer, "keys.jsonl", b"\n".join(json.dumps(line).encode() for line in lines))
+    done = importer.roamhub("import", "meter-keys", file, *party, "--json")
+    assert (done.code, done.json()["applied_count"]) == (1, 1)
+    assert sorted((each["place"], each["reason"]) for each in done.json()["refusals"]) == [
+        ("line 2", "EVSE_NOT_FOUND"),
+        ("line 3", "INVALID_FIELD"),
+        ("line 4", "UNREADABLE"),
+    ]
+    (listed,) = importer.roamhub("meter", "keys", *party, "--json").json()
+    assert (listed["evse_uid"], listed["curve"]) == ("E1", "secp256r1")
+    ended = importer.roamhub("meter", "revoke", listed["id"], *party, "--end-time", "2026-07-01T00:00:00Z", "--json")
+    assert ended.json()["valid_until"] == "2026-07-01T00:00:00Z"
+    shown = importer.roamhub("meter", "keys", *party)
+    assert (shown.code, "2026-07-01T00:00:00Z" in shown.out) == (0, True)
+    again = importer.roamhub("meter", "revoke", listed["id"], *party, "--end-time", "2026-08-01T00:00:00Z")
+    assert (again.code, "METER_KEY_ENDED" in again.err) == (3, True)

@@ -13,6 +13,9 @@ from roamhub.v1.location_pb2 import (
     UpdateEvseStatesResponse,
 )
 from roamhub.v1.location_pb2_grpc import LocationServiceServicer, add_LocationServiceServicer_to_server
+from roamhub.v1.meter_object_pb2 import MeterKey
+from roamhub.v1.meter_pb2 import MeterKeyOutcome, RegisterMeterKeysRequest, RegisterMeterKeysResponse
+from roamhub.v1.meter_pb2_grpc import MeterKeyServiceServicer, add_MeterKeyServiceServicer_to_server
 
 from adapters.partner import party
 from adapters.partner.publish import Publisher
@@ -95,3 +98,32 @@ async def test_evse_states_go_in_batches_with_positions_over_all(fake_hub: FakeH
         published = await Publisher(connection, AT_ONCE).evse_states(party("NL-ABC"), states)
     assert published.applied == 2_199
     assert [(position, error.reason) for position, error in published.refusals] == [(1500, "EVSE_NOT_FOUND")]
+
+
+class Keys(MeterKeyServiceServicer):
+    """Registers what has a key, once."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    async def RegisterMeterKeys(self, request: RegisterMeterKeysRequest, context: Any) -> RegisterMeterKeysResponse:
+        return RegisterMeterKeysResponse(outcomes=[self._one(key) for key in request.keys])
+
+    def _one(self, key: MeterKey) -> MeterKeyOutcome:
+        if not key.public_key:
+            error = ItemError(code=3, reason="INVALID_FIELD", message="no")
+            return MeterKeyOutcome(result=ItemOutcome.RESULT_REFUSED, error=error)
+        known = key.evse_uid in self.known
+        self.known.add(key.evse_uid)
+        return MeterKeyOutcome(result=ItemOutcome.RESULT_UNCHANGED if known else ItemOutcome.RESULT_APPLIED, key=key)
+
+
+async def test_keys_of_meters_go_in_batches_with_positions_over_all(fake_hub: FakeHub) -> None:
+    keys = [MeterKey(evse_uid=str(at % 1_000), public_key="" if at == 700 else "x") for at in range(1_100)]
+    counts = list[int]()
+    service = (add_MeterKeyServiceServicer_to_server, fake(Keys)())
+    async with fake_hub.serving(service), fake_hub.connected() as connection:
+        published = await Publisher(connection, AT_ONCE).meter_keys(party("NL-ABC"), keys, counts.append)
+    assert counts == [500, 500, 100]
+    assert (published.applied, published.unchanged) == (999, 100)
+    assert [(position, error.reason) for position, error in published.refusals] == [(700, "INVALID_FIELD")]
