@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select, text, tuple_
@@ -12,17 +11,15 @@ from hub.app.directory import Directory
 from hub.app.ports.clearing import ClearedCdr, PeriodFilter, StatementFilter
 from hub.domain.agreements import Cycle
 from hub.domain.cdrs.checks import KnownPeriod
-from hub.domain.cdrs.record import CdrState
-from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.periods import Period, PeriodState
 from hub.domain.clearing.positions import Obligation
 from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
-from hub.domain.ids import ObjectId, PartyId
+from hub.domain.ids import PartyId
 from hub.domain.ledger import Posting
 from hub.domain.money import Money
+from hub.store.cleared_cdrs import accepted_cdrs, has_accepted
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement, insert_into, upsert_into
-from hub.store.tables.cdrs import CdrRow, CdrStandingRow
 from hub.store.tables.clearing import AcknowledgementRow, PeriodRow, PostingRow, StatementRow
 from hub.store.types import from_micros, to_micros
 
@@ -30,8 +27,6 @@ _PERIOD = PeriodRow.__table__  # type: ignore[attr-defined]
 _STATEMENT = StatementRow.__table__  # type: ignore[attr-defined]
 _ANSWER = AcknowledgementRow.__table__  # type: ignore[attr-defined]
 _POSTING = PostingRow.__table__  # type: ignore[attr-defined]
-_CDR = CdrRow.__table__  # type: ignore[attr-defined]
-_STANDING = CdrStandingRow.__table__  # type: ignore[attr-defined]
 
 _GET_PERIOD = Statement(select(*_PERIOD.c).where(_PERIOD.c.name == bindparam("name_")))
 _LAST_PERIOD = Statement(
@@ -51,43 +46,6 @@ _DUE = Statement(
     select(_PERIOD.c.name)
     .where(text("state = 'OPEN'"), _PERIOD.c.end_time <= bindparam("now_"))
     .order_by(_PERIOD.c.end_time, _PERIOD.c.name)
-)
-_ACCEPTED = (
-    _CDR.c.cpo == bindparam("cpo_"),
-    _CDR.c.idx >= bindparam("first"),
-    _CDR.c.agreement == bindparam("agreement_"),
-    text(f"state = {int(CdrState.ACCEPTED)}"),
-)
-# CDRs that were accepted out of quarantine count where their acceptance stands.
-_ACCEPTED_LATER = (
-    _STANDING.c.cpo == bindparam("cpo_"),
-    _STANDING.c.idx >= bindparam("first"),
-    _CDR.c.cpo == _STANDING.c.cpo,
-    _CDR.c.cdr_id == _STANDING.c.cdr_id,
-    _CDR.c.agreement == bindparam("agreement_"),
-    text(f"cdr_standing.state = {int(CdrState.ACCEPTED)}"),
-)
-_HAS_CDR = (
-    Statement(select(_CDR.c.idx).where(*_ACCEPTED).limit(1)),
-    Statement(select(_STANDING.c.idx).where(*_ACCEPTED_LATER).limit(1)),
-)
-_ITEM = (
-    _CDR.c.id_as_sent,
-    _CDR.c.currency,
-    _CDR.c.country,
-    _CDR.c.tariff_kind,
-    _CDR.c.tax_date,
-    _CDR.c.amount,
-    _CDR.c.energy,
-    _CDR.c.credit_of,
-)
-_CDRS = (
-    Statement(select(_CDR.c.idx, _CDR.c.leaf_hash, *_ITEM).where(*_ACCEPTED, _CDR.c.idx < bindparam("end"))),
-    Statement(
-        select(_STANDING.c.idx, _STANDING.c.leaf_hash, *_ITEM).where(
-            *_ACCEPTED_LATER, _STANDING.c.idx < bindparam("end")
-        )
-    ),
 )
 _GET_STATEMENT = Statement(select(*_STATEMENT.c).where(_STATEMENT.c.name == bindparam("name_")))
 _ISSUED_DOCUMENT = Statement(
@@ -187,16 +145,13 @@ class StoredClearing:
         # What this use case has recorded itself is still waiting to be written.
         self._session.flush()
         number = self._directory().parties[creditor].number
-        chosen = number, first_index, agreement
-        return any(statement.all(self._session.connection, chosen) for statement in _HAS_CDR)
+        return has_accepted(self._session.connection, number, first_index, agreement)
 
     def cdrs(self, period: Period) -> Sequence[ClearedCdr]:
         """Return the accepted CDRs that a period holds."""
         assert period.end_index is not None, "a period that is cut off"
         number = self._directory().parties[period.creditor].number
-        chosen = number, period.first_index, period.agreement, period.end_index
-        rows = [row for statement in _CDRS for row in statement.all(self._session.connection, chosen)]
-        return [_cleared(row, period) for row in sorted(rows, key=itemgetter(0))]
+        return accepted_cdrs(self._session.connection, number, period)
 
     def statement(self, name: str) -> StatementRecord | None:
         """Return a statement."""
@@ -364,24 +319,6 @@ def _period(row: Row, directory: Directory) -> Period:
         issue_time=_instant(issue),
         revision=revision,
     )
-
-
-def _cleared(row: Row, period: Period) -> ClearedCdr:
-    index, leaf_hash, cdr_id, currency, country, kind, tax_date, amount, energy, credit_of = row
-    item = ClearingItem(
-        agreement=period.agreement,
-        cdr=str(ObjectId(period.creditor, cdr_id)),
-        creditor=period.creditor,
-        debtor=period.debtor,
-        currency=currency,
-        country=country,
-        tariff_kind=kind,
-        tax_date=date.fromordinal(tax_date),
-        amount=amount,
-        energy=energy,
-        credit_of="" if credit_of is None else str(ObjectId(period.creditor, credit_of)),
-    )
-    return ClearedCdr(index=index, leaf_hash=bytes(leaf_hash), item=item)
 
 
 def _statement(row: Row, directory: Directory) -> StatementRecord:

@@ -1,5 +1,6 @@
 """CDRs that were not accepted at once: reviewed, replaced, withdrawn, lapsed, and settled once if at all."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from hub.domain.journal import EntryKind, Stream
 from hub.jobs.returns import ReturnsClock
 from tests.contract.test_clearing import CPO, EMSP, LENIENT, OPERATOR, Desk
 from tests.stored import check_cdrs, check_journal, contents
-from tests.support import Spine
+from tests.support import Spine, open_spine
 
 STRICT = {
     **LENIENT,
@@ -589,3 +590,17 @@ async def test_whatever_is_done_in_whatever_order_each_cdr_is_settled_at_most_on
         assert (record.steps[-1].state, record.replaced_by) == (state, told.replaced.get(name, ""))
     found = await desk.read(lambda uow: statements.list_positions(uow, OPERATOR, Netting.MULTILATERAL, None, None))
     assert sum(position.net.minor for position in found.positions) == 0
+
+
+async def test_two_hubs_that_act_on_the_same_deadlines_act_once(desk: Counter) -> None:
+    for number in range(20):
+        await desk.held(f"C{number}", "doubtful" if number % 2 else "wrong")
+    desk.spine.clock.now += RETURN
+    url = desk.spine.engine.url.render_as_string(hide_password=False)
+    with open_spine(url, first_id=1 << 40) as other:
+        other.clock.now = desk.spine.clock()
+        await asyncio.gather(*(spine.committer.run(standings.follow_deadlines) for spine in (desk.spine, other) * 3))
+    kinds = await desk.kinds()
+    assert (len(kinds), kinds.count(EntryKind.CDR_WITHDRAWN), kinds.count(EntryKind.CDR_RETURNED)) == (40, 10, 20)
+    check_journal(desk.spine.engine)
+    check_cdrs(desk.spine.engine)
