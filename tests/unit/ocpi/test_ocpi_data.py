@@ -1,7 +1,6 @@
 """Real data: 20,000 Dutch locations, 11,527 tariffs, and another implementer's payloads and schemas."""
 
 import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,21 +25,17 @@ NDW_DEFECTS = {
     },
     Kind.TARIFF: {},
 }
-CONVERSION_SECONDS_MAX = 30.0
-"""For the 20,000 locations, both ways, on one core; it takes about 7."""
 
 
 @pytest.mark.data
 @pytest.mark.parametrize(("kind", "name", "count"), NDW)
-def test_the_whole_country_converts_fast_and_without_loss(
+def test_the_whole_country_converts_without_loss(
     data: Path, same: Callable[[Json], Json], kind: Kind, name: str, count: int
 ) -> None:
     objects = [item.obj for item in read_objects(data / "locations" / name) if item.obj is not None]
     assert len(objects) == count
-    started = time.process_time()
     read = [from_json(kind, Version.V2_2_1, obj, owner=("NL", "NDW")) for obj in objects]
     written = [to_json(message, Version.V2_2_1) for message, _ in read]
-    assert time.process_time() - started < CONVERSION_SECONDS_MAX
 
     broken = Counter(
         f"{re.sub(r'[0-9]+', '', problem.path).removeprefix('$.')} {problem.rule}"
