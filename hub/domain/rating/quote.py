@@ -7,7 +7,7 @@ nothing is averaged over a change of price.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal, localcontext
 
 from hub.domain.errors import invalid
@@ -27,6 +27,8 @@ _ZERO = Decimal(0)
 _HOUR = Decimal(3600)
 _LONGEST_PLAN = timedelta(days=31)
 _SECOND = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_PER_HOUR = timedelta(hours=1) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ class _Cutter:
             RatablePeriod(
                 start=begin,
                 energy_kwh=max(later - energy, _ZERO),
-                time_hours=_hours(end - begin) if self._length else None,
+                time_hours=_hours(end - begin),
                 min_power=power,
                 max_power=power,
                 tariff_id=self._tariff_id,
@@ -166,14 +168,32 @@ class _Cutter:
         moments = {self._begin + max(threshold, timedelta(0)) for threshold in thresholds}
         if self._compiled.static_row is None:
             zone = zone_named(self._plan.time_zone)
-            day = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+            day = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
             while day <= end:
+                following = day + timedelta(days=1)
                 for minute in self._compiled.day_table(day).starts:
-                    local = day.replace(hour=minute // 60, minute=minute % 60)
-                    moments.add(local.astimezone(start.tzinfo))
-                day += timedelta(days=1)
+                    # An hour that the end of summer time repeats has each of its minutes twice.
+                    for fold in (0, 1):
+                        local = day.replace(hour=minute // 60, minute=minute % 60, fold=fold)
+                        moments.add(local.astimezone(UTC))
+                if day.utcoffset() != following.utcoffset():
+                    moments.add(_shift(day, following))
+                day = following
         return {moment for moment in moments if start < moment < end}
 
 
+def _shift(day: datetime, following: datetime) -> datetime:
+    """Return when, between two local midnights, the clock is put forward or back."""
+    zone, offset = day.tzinfo, day.utcoffset()
+    before, after = day.astimezone(UTC), following.astimezone(UTC)
+    while after - before > _SECOND:
+        middle = before + (after - before) // 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after.replace(microsecond=0)
+
+
 def _hours(length: timedelta) -> Decimal:
-    return divide(Decimal(length // _SECOND), 3600)
+    return divide(Decimal(length // _MICROSECOND), _MICROSECONDS_PER_HOUR)

@@ -80,4 +80,4 @@ def _later_rows(compiled: CompiledTariff, extent: Extent) -> Iterator[Row]:
         yield from table.rows[bisect_right(table.starts, minute) : bisect_left(table.starts, last)]
         if same_day or day.date() > end.date():
             return
-        day, minute = (day + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0), -1
+        day, minute = day + _DAY, -1

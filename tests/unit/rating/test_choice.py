@@ -301,6 +301,8 @@ class TestPeriodSpansPriceChange:
             (135, 24 * 60 + 30, True),
             (135, 3 * 24 * 60, True),
             (840, 0, False),  # midnight
+            (60, 22 * 60, True),  # 11:00 to 09:00 the next day
+            (105, 30 + 1 / 60_000_000, True),
         ],
     )
     def test_to_the_second_and_over_days(self, start: float, minutes: float, changes: bool) -> None:
@@ -331,6 +333,27 @@ class TestPeriodSpansPriceChange:
         chosen = tariff(element(price("TIME", "1", step=0), max_kwh=Decimal(5)), element(price("ENERGY", "1")))
         assert not rate(session(period(ENERGY=10), minutes=0), [chosen]).notes
         assert rate(session(period(ENERGY=10, TIME=1)), [chosen]).has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
+
+    @pytest.mark.parametrize("edge", [{"max_kwh": Decimal(5)}, {"max_duration": 1800}])
+    def test_by_a_threshold_after_which_a_measurement_is_missing(self, edge: dict[str, Any]) -> None:
+        chosen = tariff(element(price("ENERGY", "1"), **edge), element(price("ENERGY", "9"), max_power=Decimal(5)))
+        rated = rate(session(period(ENERGY=10)), [chosen])
+        assert [note.code for note in rated.notes] == [NoteCode.PERIOD_SPANS_PRICE_CHANGE]
+
+    @pytest.mark.parametrize("edge", [{"max_kwh": Decimal(5)}, {"max_duration": 1800}])
+    def test_not_by_a_threshold_on_either_side_of_which_the_price_is_the_same(self, edge: dict[str, Any]) -> None:
+        chosen = tariff(element(price("ENERGY", "1", vat="9"), **edge), element(price("ENERGY", "1", vat="9")))
+        assert not rate(session(period(ENERGY=10)), [chosen]).notes
+        taxed = tariff(element(price("ENERGY", "1", vat="9"), **edge), element(price("ENERGY", "1", vat="21")))
+        assert rate(session(period(ENERGY=10)), [taxed]).has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
+
+    def test_not_by_what_changed_before_the_period_though_something_else_changes_in_it(self) -> None:
+        chosen = tariff(
+            element(price("ENERGY", "1"), start_time=time(9, 40), end_time=time(10, 10)),
+            element(price("ENERGY", "2"), price("PARKING_TIME", "1"), max_kwh=Decimal(5)),
+            element(price("ENERGY", "2")),
+        )
+        assert not rate(session(period(30, ENERGY=10)), [chosen]).notes
 
     def test_each_period_is_noted(self) -> None:
         chosen = tariff(
@@ -447,7 +470,38 @@ def _refusal(rated: RatedCdr) -> tuple[str, str]:
         ({"end_date": date(2024, 1, 1)}, "end_date", "it ended before 2024-01-01 and it was 2024-03-04"),
         ({"days": frozenset({Weekday.SUNDAY})}, "day_of_week", "it is not for a Monday"),
         ({"min_kwh": Decimal("9.50")}, "min_kwh", "it begins at 9.5 kWh and 5 kWh had been charged"),
+        (
+            {"start_time": time(9), "end_time": time(10)},
+            "start_time",
+            "it is for 09:00-10:00 and it was 10:30",
+        ),
+        (
+            {"start_time": time(0), "end_time": time(1)},
+            "start_time",
+            "it is for 00:00-01:00 and it was 10:30",
+        ),
+        (
+            {"start_time": time(10, 35), "end_time": time(11)},
+            "start_time",
+            "it is for 10:35-11:00 and it was 10:30",
+        ),
+        ({"end_date": date(2024, 3, 4)}, "end_date", "it ended before 2024-03-04 and it was 2024-03-04"),
+        (
+            {"start_date": date(2024, 3, 4), "end_date": date(2024, 3, 5), "days": frozenset({Weekday.TUESDAY})},
+            "day_of_week",
+            "it is not for a Monday",
+        ),
         ({"max_kwh": Decimal(5)}, "max_kwh", "it ends at 5 kWh and 5 kWh had been charged"),
+        (
+            {"min_kwh": Decimal(5), "max_kwh": Decimal(5)},
+            "max_kwh",
+            "it ends at 5 kWh and 5 kWh had been charged",
+        ),
+        (
+            {"min_duration": 1800, "max_duration": 1800},
+            "max_duration",
+            "it ends after 30 min and the session had lasted 30 min",
+        ),
         ({"min_duration": 3600}, "min_duration", "it begins after 1 h and the session had lasted 30 min"),
         ({"max_duration": 90}, "max_duration", "it ends after 1 min 30 s and the session had lasted 30 min"),
         ({"min_power": Decimal(20)}, "min_power", "its min_power is 20 kW and the least measured was 10 kW"),
@@ -489,6 +543,12 @@ def test_equal_times_that_mean_never_are_told() -> None:
 
 def test_of_many_elements_passed_over_the_last_few_are_told() -> None:
     early = [element(price("ENERGY", "1"), min_kwh=Decimal(n)) for n in range(9, 4, -1)]
+    told = "element {} does not, it begins at {} kWh and 0 kWh had been charged".format
+    three = rate(session(period(ENERGY=5)), [tariff(*early[:3], element(price("ENERGY", "9")))]).lines[0]
+    assert three.why == f"element 4 is the first that applies to energy: {told(1, 9)}; {told(2, 8)}; {told(3, 7)}"
+    four = rate(session(period(ENERGY=5)), [tariff(*early[:4])]).lines[0]
+    last = f"{told(2, 8)}; {told(3, 7)}; {told(4, 6)}"
+    assert four.why == f"no element with a price for energy applies: 1 others do not; {last}"
     line = rate(session(period(ENERGY=5)), [tariff(*early, element(price("ENERGY", "9")))]).lines[0]
     assert len(line.passed_over) == 5
     assert line.why.startswith("element 6 is the first that applies to energy: 2 others do not; element 3 does not, it")

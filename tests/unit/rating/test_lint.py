@@ -70,6 +70,10 @@ class TestUnreachable:
     def test_not_where_another_dimension_is_priced(self) -> None:
         assert "unreachable_element" not in codes(tariff(element(ENERGY), element(price("TIME", "1", vat="21"))))
 
+    def test_where_energy_has_no_price_at_all(self) -> None:
+        parking = price("PARKING_TIME", "1", vat="21")
+        assert found(tariff(element(parking), element(parking)), "unreachable_element").field.startswith("elements[1]")
+
     def test_across_days_and_energy(self) -> None:
         chosen = tariff(
             element(ENERGY, days=WEEKEND),

@@ -1,13 +1,26 @@
 """What would it cost: plans, and sessions they continue."""
 
-from datetime import time, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from time import tzset
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hub.domain.errors import Invalid
-from hub.domain.rating import ChargingPlan, LineKind, NoteCode, RatedCdr, policy_named, quote, rate
-from hub.domain.tariffs import PriceLimit, ReservationRestriction, Tariff
+from hub.domain.rating import (
+    ChargingPlan,
+    NoteCode,
+    RatedCdr,
+    compile_tariff,
+    policy_named,
+    quote,
+    rate,
+)
+from hub.domain.rating.policy import ROAMHUB_2026, EqualTimes
+from hub.domain.tariffs import PriceLimit, ReservationRestriction, Tariff, Weekday
 from tests.unit.rating.making import MONDAY, element, period, price, session, tariff
 
 
@@ -67,6 +80,7 @@ def test_power_is_what_the_plan_says() -> None:
     assert total([chosen], plan("10", power_kw=Decimal(11))) == "10.0000"
     assert total([chosen], plan("10", power_kw=Decimal(22))) == "20.0000"
     assert total([chosen], plan("22", duration=timedelta(hours=1))) == "44.0000"
+    assert not quote(plan("10", power_kw=Decimal(11)), [chosen]).notes
 
 
 def test_parking_after_charging_is_priced_across_its_changes() -> None:
@@ -112,7 +126,15 @@ def test_summer_time_moves_the_cut() -> None:
     # 06:00 in Berlin is 04:00 UTC after the change: four hours of night, one of day.
     rated = quote(plan("5", start=night, time_zone="Europe/Berlin", duration=timedelta(hours=5)), [chosen])
     assert str(rated.total_cost.before_taxes) == "13.0000"
-    assert [line.kind for line in rated.lines if line.dimension == "TIME"] == [LineKind.USAGE, LineKind.USAGE]
+    assert _pieces(rated, "TIME") == [
+        ("31 00:00:00", Decimal(3600)),
+        ("31 01:00:00", Decimal(10800)),
+        ("31 04:00:00", Decimal(3600)),
+    ]
+    # 02:30 is skipped: it is 03:00 at 01:00 UTC.
+    skipped = tariff(element(price("TIME", "1", step=0), end_time=time(2, 30)), element(price("TIME", "9", step=0)))
+    rated = quote(plan("5", start=night, time_zone="Europe/Berlin", duration=timedelta(hours=5)), [skipped])
+    assert str(rated.total_cost.before_taxes) == "37.0000"
 
 
 @pytest.mark.parametrize(
@@ -299,3 +321,103 @@ def test_nothing_charged_in_no_time_is_a_plan_too() -> None:
     rated = quote(plan("0", duration=timedelta(0)), [chosen])
     assert (str(rated.total_cost.before_taxes), str(rated.total_time)) == ("1.0000", "0.0000")
     assert not rated.notes
+
+
+def test_the_end_of_summer_time_gives_an_hour_its_prices_twice() -> None:
+    chosen = tariff(element(price("TIME", "1", step=0), end_time=time(2, 30)), element(price("TIME", "9", step=0)))
+    night = MONDAY.replace(month=10, day=26, hour=22)
+    # Midnight in Berlin. At 03:00, which is 01:00 UTC, it is 02:00 again.
+    whole = quote(plan("5", start=night, time_zone="Europe/Berlin", duration=timedelta(hours=5)), [chosen])
+    assert _pieces(whole, "TIME") == [
+        ("26 22:00:00", Decimal(9000)),
+        ("27 00:30:00", Decimal(1800)),
+        ("27 01:00:00", Decimal(1800)),
+        ("27 01:30:00", Decimal(5400)),
+    ]
+    assert (str(whole.total_cost.before_taxes), whole.notes) == ("21.0000", ())
+    repeated = MONDAY.replace(month=10, day=27, hour=1, minute=15)
+    rest = quote(plan("5", start=repeated, time_zone="Europe/Berlin", duration=timedelta(hours=1)), [chosen])
+    assert _pieces(rest, "TIME") == [("27 01:15:00", Decimal(900)), ("27 01:30:00", Decimal(2700))]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "pieces"),
+    [
+        ("Europe/Berlin", 4, ["04 21:30:45.250000 5354750000", "04 23:00:00.000000 50250000"]),
+        ("Asia/Kathmandu", 4, ["04 16:45:45.250000 5354750000", "04 18:15:00.000000 50250000"]),
+    ],
+)
+def test_a_plan_that_ends_just_after_midnight_is_cut_at_midnight(zone: str, day: int, pieces: list[str]) -> None:
+    chosen = tariff(
+        element(price("PARKING_TIME", "1", step=0), days=frozenset({Weekday.MONDAY})),
+        element(price("PARKING_TIME", "9", step=0)),
+    )
+    start = datetime(2024, 3, day, 22, 30, 45, 250_000, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    raw = replace(ROAMHUB_2026, snap_to_seconds=False)
+    rated = quote(plan("0", start=start, time_zone=zone, parking=timedelta(seconds=5405)), [chosen], raw)
+    told = [f"{line.start:%d %H:%M:%S.%f} {round(line.quantity * 10**6)}" for line in rated.lines]
+    assert told == pieces
+
+
+def test_a_plan_over_midnight_meets_the_prices_of_the_morning() -> None:
+    chosen = tariff(
+        element(price("TIME", "1", step=0), start_time=time(2), end_time=time(5)), element(price("TIME", "9"))
+    )
+    late = quote(plan("8", start=MONDAY.replace(hour=22), duration=timedelta(hours=8)), [chosen])
+    assert _pieces(late, "TIME") == [
+        ("04 22:00:00", Decimal(7200)),
+        ("05 00:00:00", Decimal(7200)),
+        ("05 02:00:00", Decimal(10800)),
+        ("05 05:00:00", Decimal(3600)),
+    ]
+
+
+@pytest.mark.parametrize("fee", [{"min_kwh": Decimal(5)}, {"start_time": time(11)}, {"min_duration": 3600}])
+def test_a_fee_that_would_begin_where_the_plan_ends_is_not_due(fee: dict[str, Any]) -> None:
+    chosen = tariff(element(price("FLAT", "1"), **fee), element(price("ENERGY", "1")))
+    assert total([chosen], plan("5", duration=timedelta(hours=1))) == "5.0000"
+    assert total([chosen], plan("5.01", duration=timedelta(seconds=3601))) == "6.0100"
+
+
+def test_charging_and_its_cuts_end_with_a_whole_second() -> None:
+    chosen = tariff(element(price("TIME", "1", step=0), max_kwh=Decimal(1)), element(price("TIME", "2", step=0)))
+    assert _pieces(quote(plan("1", power_kw=Decimal(7)), [chosen]), "TIME") == [("04 10:00:00", Decimal(515))]
+    assert _pieces(quote(plan("10", power_kw=Decimal(7)), [chosen]), "TIME") == [
+        ("04 10:00:00", Decimal(515)),
+        ("04 10:08:35", Decimal(4628)),
+    ]
+
+
+def test_a_plan_may_be_as_large_as_numbers_are() -> None:
+    chosen = tariff(element(price("ENERGY", "1")))
+    assert total([chosen], plan("1000000000", duration=timedelta(hours=1))) == "1000000000.0000"
+
+
+def test_a_compiled_tariff_is_taken_as_it_is() -> None:
+    compiled = compile_tariff(tariff(element(price("ENERGY", "1"), start_time=time(8), end_time=time(8))))
+    never = replace(ROAMHUB_2026, equal_times=EqualTimes.NEVER)
+    assert str(quote(plan("2"), [compiled], never).total_cost.before_taxes) == "2.0000"
+
+
+def test_the_tariff_of_the_sessions_start_cuts_the_plan() -> None:
+    later = MONDAY + timedelta(minutes=30)
+    old = tariff(element(price("ENERGY", "1"), end_time=time(12)), element(price("ENERGY", "3")), id="OLD", end=later)
+    new = tariff(element(price("ENERGY", "5")), id="NEW", start=later)
+    so_far = session(period(ENERGY=1, TIME=1))
+    rated = quote(plan("2", duration=timedelta(hours=2), so_far=so_far), [old, new])
+    assert [line.before_taxes for line in rated.lines if line.dimension == "ENERGY"] == [1, 1, 3]
+    assert not rated.has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/St_Johns"])
+def test_the_zone_of_the_machine_plays_no_part(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = tariff(element(price("ENERGY", "1", step=0), end_time=time(11, 30)), element(price("ENERGY", "2", step=0)))
+    planned = plan("12", power_kw=Decimal(12), time_zone="Europe/Berlin")
+    charged = session(period(ENERGY=6), time_zone="Europe/Berlin")
+    here = quote(planned, [chosen]), rate(charged, [chosen])
+    with monkeypatch.context() as there:
+        there.setenv("TZ", zone)
+        tzset()
+        elsewhere = quote(planned, [chosen]), rate(charged, [chosen])
+    tzset()
+    assert here == elsewhere

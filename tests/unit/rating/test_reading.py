@@ -312,6 +312,8 @@ def test_dimensions_given_twice_are_added_or_bounded() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     kinds = ["ENERGY", "TIME", "MIN_POWER", "MAX_POWER", "POWER", "CURRENT", "FLAT", "MAX_CURRENT", "MIN_CURRENT"]
     period = period_of(start, [(kind, Decimal(n)) for n in (2, 1, 3) for kind in kinds])
+    falling = period_of(start, [(kind, Decimal(n)) for n in (2, 3, 1) for kind in kinds])
+    assert falling == period
     assert (period.energy_kwh, period.time_hours) == (Decimal(6), Decimal(6))
     assert (period.min_power, period.max_power, period.average_power) == (Decimal(1), Decimal(3), Decimal(3))
     assert (period.min_current, period.max_current) == (Decimal(1), Decimal(3))
