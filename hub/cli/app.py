@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "operator": ("hub.cli.operators", "Give the hub's people certificates of their own."),
         "agreement": ("hub.cli.agreements", "Who roams with whom, and on what terms."),
         "period": ("hub.cli.periods", "Settlement periods, from cut-off to issued."),
+        "gaps": ("hub.cli.gaps", "What should be on record and is not."),
         "statement": ("hub.cli.statements", "Who owes whom, and the bundles that prove it."),
         "keys": ("hub.cli.keys", "The keys that sign checkpoints and statements."),
         "import": ("hub.cli.imports", "Publish a file of OCPI objects as the partner that owns them."),

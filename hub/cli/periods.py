@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.failures import Failure
+from hub.cli.gaps import summary, warn
 from hub.cli.options import ConfigFile, Json, MaybeActAs, call, commands, hub_channel, pages
 from hub.cli.output import as_dict, moment, print_json, print_table, word
 
@@ -49,17 +50,23 @@ def list_(
         request.state = Period.State.Value(name)
     with hub_channel(config, act_as) as channel:
         found = list(pages(ClearingServiceStub(channel).ListPeriods, request, "periods"))
+        missing = [] if json else summary(channel, agreement)
     _print(found, json)
+    warn(missing)
 
 
 @app.command("cut-off")
 def cut_off(periods: Names, config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = False) -> None:
     """Cut open periods off now, before their calendar end; the next ones open.
 
-    What is accepted from then on belongs to the next period.
+    What is accepted from then on belongs to the next period. What is missing so far is counted first, on standard
+    error: `roamhub gaps` lists it.
     """
     from roamhub.v1.clearing_pb2 import CutOffPeriodRequest
 
+    with hub_channel(config, act_as) as channel:
+        for agreement in dict.fromkeys(name.partition("/periods/")[0] for name in periods):
+            warn(summary(channel, agreement), agreement)
     _step("CutOffPeriod", periods, lambda period: CutOffPeriodRequest(name=period.name), config, act_as, json)
 
 
