@@ -6,7 +6,14 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
-from roamhub.v1 import cdr_object_pb2, cdr_pb2, common_pb2, location_object_pb2, session_object_pb2
+from roamhub.v1 import (
+    cdr_object_pb2,
+    cdr_pb2,
+    common_pb2,
+    location_object_pb2,
+    session_object_pb2,
+    tariff_object_pb2,
+)
 
 #: One instant for a whole run, so that the same CDR is made twice alike.
 NOW = datetime.now(UTC)
@@ -36,8 +43,26 @@ def period(minutes: int, energy: str, time: str) -> session_object_pb2.ChargingP
     )
 
 
+def make_tariff(name: str = "T1", price: str = "0.35", **changes: Any) -> tariff_object_pb2.Tariff:
+    """Return the tariff that prices `make_cdr`: so much a kWh before 21 % VAT, published long before."""
+    component = tariff_object_pb2.PriceComponent(
+        type=tariff_object_pb2.TARIFF_DIMENSION_TYPE_ENERGY, price=number(price), vat=number("21"), step_size=1
+    )
+    return tariff_object_pb2.Tariff(
+        **{
+            "country_code": "NL",
+            "party_id": "CPO",
+            "id": name,
+            "currency": "EUR",
+            "elements": [tariff_object_pb2.TariffElement(price_components=[component])],
+            "last_updated": stamp(START - timedelta(days=400)),
+            **changes,
+        }
+    )
+
+
 def make_cdr(name: str = "CDR-1", **changes: Any) -> cdr_object_pb2.Cdr:
-    """Return a CDR of NL-CPO for DE-MSP's token TOK1 at LOC1/E1/1: 20 kWh in two hours for 7.00 EUR."""
+    """Return a CDR of NL-CPO for DE-MSP's token TOK1 at LOC1/E1/1: 20 kWh in two hours for 7.00 EUR by T1."""
     made = cdr_object_pb2.Cdr(
         country_code="NL",
         party_id="CPO",
@@ -62,6 +87,7 @@ def make_cdr(name: str = "CDR-1", **changes: Any) -> cdr_object_pb2.Cdr:
             connector_power_type=location_object_pb2.POWER_TYPE_AC_3_PHASE,
         ),
         currency="EUR",
+        tariffs=[make_tariff()],
         charging_periods=[period(0, "12.5000", "1.0000"), period(60, "7.5000", "1.0000")],
         total_cost=common_pb2.Price(before_taxes=number("7.0000"), after_taxes=number("8.4700")),
         total_energy=number("20.0000"),

@@ -8,7 +8,6 @@ from uuid import uuid4
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import cdr_pb2, common_pb2, session_object_pb2
 
-from hub.app.cdrs.submit import submit_cdrs
 from hub.app.ports.spine import UseCase
 from hub.app.radar import FoundGap, GapCount, GapFilter, Place, count_gaps, list_gaps
 from hub.app.sessions import put_sessions
@@ -20,6 +19,7 @@ from hub.domain.ids import PartyId
 from hub.domain.parties import Caller, Party, PartyState, Role
 from hub.domain.radar import Gap, GapKind
 from hub.rpc.cdr_wire import submission_from_pb
+from hub.rpc.cdrs import submit as submit_cdrs
 from hub.rpc.sessions import session_from_pb
 from tests.cdrs import make_cdr, stamp
 from tests.support import Spine

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from hub.domain.ids import ObjectId, PartyId
 
@@ -158,6 +159,15 @@ class Tariff:
     def valid_at(self, instant: datetime) -> bool:
         """Say whether the tariff is in force at an aware instant."""
         return (self.start is None or self.start <= instant) and (self.end is None or instant < self.end)
+
+
+class GivenTariff(NamedTuple):
+    """A tariff that somebody sent, by its id as sent: what rating reads in it, or by which reason it cannot be read."""
+
+    id: str
+    tariff: Tariff | None
+    reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

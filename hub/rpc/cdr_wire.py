@@ -1,30 +1,39 @@
 """CDR messages to the facts the hub reasons about."""
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, reduce
 from hashlib import sha256
+from typing import Literal
 
 from google.type.decimal_pb2 import Decimal as PbDecimal
-from roamhub.v1 import cdr_object_pb2, cdr_pb2, location_object_pb2, session_object_pb2, tariff_object_pb2
+from roamhub.v1 import (
+    cdr_object_pb2,
+    cdr_pb2,
+    common_pb2,
+    location_object_pb2,
+    session_object_pb2,
+    tariff_object_pb2,
+)
 
 from hub.app.cdrs.submit import CdrSubmission
-from hub.domain.cdrs.record import Cdr, PeriodSums
+from hub.domain.cdrs.record import Cdr, ClaimedCost, PeriodSums
 from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId, fold
 from hub.domain.money import EXACT, OCPI_DECIMALS, round_half_away
+from hub.domain.rating import RatablePeriod
+from hub.domain.tariffs import GivenTariff
 from hub.rpc.enums import check_enums
+from hub.rpc.listing import ID_MAX as TARIFF_ID_MAX
 from hub.rpc.meter_wire import signed_from_pb
-from hub.rpc.wire import Reader, time_from_seconds
+from hub.rpc.period_wire import PERIODS_MAX, read_periods, refuse_periods
+from hub.rpc.tariff_wire import read_tariff
+from hub.rpc.wire import Reader
 
-_ENERGY = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY
-_HOURS = frozenset({session_object_pb2.CDR_DIMENSION_TYPE_TIME, session_object_pb2.CDR_DIMENSION_TYPE_PARKING_TIME})
-#: What else a dimension may be; with these two the loop over periods costs nothing more for what is common.
-_NO_SUMS = frozenset(session_object_pb2.CdrDimensionType.values()) - _HOURS - {_ENERGY}
 _ZERO = Decimal(0)
 _LARGEST = Decimal(10) ** 12
-_PERIODS_MAX = 10_000
 #: What nearly every amount looks like: within all bounds, as can be told without arithmetic.
 _PLAIN = re.compile(r"-?[0-9]{1,11}(\.[0-9]{1,4})?")
 _add = EXACT.add
@@ -71,6 +80,8 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         reader.refuse("cdr.currency", "is an ISO 4217 code of three capital letters")
     if not 2 <= len(place.country) <= 3 or not (place.country.isascii() and place.country.isupper()):
         reader.refuse("cdr.cdr_location.country", "is an ISO 3166-1 alpha-3 code in capital letters")
+    sums, periods = _periods(reader, cdr)
+    tariffs = _tariffs(reader, cdr)
     return Cdr(
         id=ObjectId(party, reader.id("cdr.id", cdr.id)),
         emsp=reader.party("cdr.cdr_token", token.country_code, token.party_id),
@@ -90,32 +101,25 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         total_cost=_exact(reader, "cdr.total_cost.before_taxes", cdr.total_cost.before_taxes),
         total_energy=_exact(reader, "cdr.total_energy", cdr.total_energy, least=_ZERO),
         total_time=_exact(reader, "cdr.total_time", cdr.total_time, least=_ZERO),
-        periods=_periods(reader, cdr),
+        periods=sums,
         credit=cdr.credit,
         credit_of=reader.optional_id("cdr.credit_reference_id", cdr.credit_reference_id) if cdr.credit else "",
         document=document,
         digest=sha256(document).digest(),
+        tariffs=tariffs,
+        tariff_ids=_named(tariffs, periods),
+        ratable=periods,
+        costs=tuple(_claimed(reader, cdr)),
     )
 
 
 def _check_enums(reader: Reader, cdr: cdr_object_pb2.Cdr) -> None:
-    """Refuse what enums do not define; the periods' are looked at with the periods."""
+    """Refuse what enums do not define; the periods' and tariffs' are looked at with those."""
     place = cdr.cdr_location
     if cdr.auth_method not in _AUTH_METHODS:
         reader.unknown("cdr.auth_method", cdr.auth_method)
     if place.connector_format not in _FORMATS or place.connector_power_type not in _POWER_TYPES:
         check_enums(reader, place, "cdr.cdr_location.")
-    for position, tariff in enumerate(cdr.tariffs):
-        if not _has_known_enums(tariff.SerializeToString()):
-            check_enums(reader, tariff, f"cdr.tariffs[{position}].")
-
-
-@lru_cache(maxsize=512)
-def _has_known_enums(tariff: bytes) -> bool:
-    """Say whether a tariff is free of unknown enum values; remembered, as one tariff comes with many CDRs."""
-    reader = Reader()
-    check_enums(reader, tariff_object_pb2.Tariff.FromString(tariff))
-    return not reader.violations
 
 
 _AUTH_METHODS = frozenset(session_object_pb2.AuthMethod.values())
@@ -137,55 +141,85 @@ def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None 
     return value
 
 
-def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> PeriodSums:
-    """Read what the checks ask of the periods; the hot loop of every CDR, so paths are only made for a refusal."""
-    starts: list[tuple[int, int]] = []
-    energy: list[str] = []
-    hours: list[str] = []
-    known = True
-    for period in cdr.charging_periods:
-        stamp = period.start_date_time
-        starts.append((stamp.seconds, stamp.nanos))
-        for dimension in period.dimensions:
-            kind = dimension.type
-            if kind == _ENERGY:
-                energy.append(dimension.volume.value)
-            elif kind in _HOURS:
-                hours.append(dimension.volume.value)
-            elif kind not in _NO_SUMS:
-                known = False
+def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[PeriodSums, tuple[RatablePeriod, ...]]:
+    """Read the periods, and what the checks ask of all of them together."""
+    if not 1 <= len(cdr.charging_periods) <= PERIODS_MAX:
+        reader.refuse("cdr.charging_periods", f"holds 1 to {PERIODS_MAX} periods")
+        return _NO_PERIODS, ()
+    periods = read_periods(cdr.charging_periods)
+    if periods is None:
+        refuse_periods(reader, cdr.charging_periods, "cdr.charging_periods")
+        return _NO_PERIODS, ()
+    starts = [period.start for period in periods]
+    hours = [each for period in periods for each in (period.time_hours, period.parking_hours) if each]
     try:
-        sums = reduce(_add, map(Decimal, energy), _ZERO), reduce(_add, map(Decimal, hours), _ZERO)
-        known = (
-            known and 1 <= len(starts) <= _PERIODS_MAX and min(starts) > (0, 0) and all(map(Decimal.is_finite, sums))
+        sums = PeriodSums(
+            count=len(starts),
+            first_start=min(starts),
+            last_start=max(starts),
+            energy=reduce(_add, [period.energy_kwh for period in periods if period.energy_kwh], _ZERO),
+            time=reduce(_add, hours, _ZERO),
         )
-        if known:
-            return PeriodSums(
-                count=len(starts),
-                first_start=time_from_seconds(*min(starts)),
-                last_start=time_from_seconds(*max(starts)),
-                energy=sums[0],
-                time=sums[1],
-            )
-    except (ArithmeticError, ValueError):
-        pass  # told precisely below
-    _refuse_periods(reader, cdr)
-    return _NO_PERIODS
+    except ArithmeticError:
+        reader.refuse("cdr.charging_periods", "hold volumes of sensible size")
+        return _NO_PERIODS, ()
+    return sums, periods
 
 
-def _refuse_periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> None:
-    """Say which periods break which rule."""
-    if not 1 <= len(cdr.charging_periods) <= _PERIODS_MAX:
-        reader.refuse("cdr.charging_periods", f"holds 1 to {_PERIODS_MAX} periods")
-        return
-    for position, period in enumerate(cdr.charging_periods):
-        path = f"cdr.charging_periods[{position}]"
-        reader.time(f"{path}.start_date_time", period.start_date_time)
-        for place, dimension in enumerate(period.dimensions):
-            if dimension.type == _ENERGY or dimension.type in _HOURS:
-                reader.decimal(f"{path}.dimensions[{place}].volume", dimension.volume)
-            elif dimension.type not in _NO_SUMS:
-                reader.unknown(f"{path}.dimensions[{place}].type", dimension.type)
+def _claimed(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Iterator[ClaimedCost]:
+    """Yield what the CDR says of its costs."""
+    if cdr.total_cost.after_taxes.value:
+        yield _cost(reader, "total_cost", cdr.total_cost)
+    for name in _PARTS:
+        if cdr.HasField(name):
+            yield _cost(reader, name, getattr(cdr, name))
+
+
+def _cost(reader: Reader, name: str, price: common_pb2.Price) -> ClaimedCost:
+    before, after = price.before_taxes, price.after_taxes
+    return ClaimedCost(
+        name,
+        reader.decimal(f"cdr.{name}.before_taxes", before) if before.value else None,
+        reader.decimal(f"cdr.{name}.after_taxes", after) if after.value else None,
+    )
+
+
+_PARTS: tuple[
+    Literal["total_fixed_cost", "total_energy_cost", "total_time_cost", "total_parking_cost", "total_reservation_cost"],
+    ...,
+] = (
+    "total_fixed_cost",
+    "total_energy_cost",
+    "total_time_cost",
+    "total_parking_cost",
+    "total_reservation_cost",
+)
+
+
+def _tariffs(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[GivenTariff, ...]:
+    """Read the tariffs inside the CDR; an unreadable one is no reason to refuse it, as the published one rules."""
+    found = []
+    for position, tariff in enumerate(cdr.tariffs):
+        known, given = _given(tariff.SerializeToString(deterministic=True))
+        if not known:
+            check_enums(reader, tariff, f"cdr.tariffs[{position}].")
+        found.append(given)
+    return tuple(found)
+
+
+@lru_cache(maxsize=2_048)
+def _given(document: bytes) -> tuple[bool, GivenTariff]:
+    """Read a tariff, and say whether it is free of unknown enum values; remembered, as one comes with many CDRs."""
+    message = tariff_object_pb2.Tariff.FromString(document)
+    reader = Reader()
+    check_enums(reader, message)
+    return not reader.violations, read_tariff(document)
+
+
+def _named(tariffs: Sequence[GivenTariff], periods: Sequence[RatablePeriod]) -> tuple[str, ...]:
+    """Return the folded ids that can be tariffs' of those that are named, each once."""
+    named = [given.id for given in tariffs] + [period.tariff_id for period in periods if period.tariff_id]
+    return tuple(dict.fromkeys(fold(each) for each in named if each.isprintable() and 0 < len(each) <= TARIFF_ID_MAX))
 
 
 def _tariff_kind(cdr: cdr_object_pb2.Cdr) -> str:

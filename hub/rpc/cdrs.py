@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from roamhub.v1 import cdr_pb2
 
 from hub.app.cdrs import standings
 from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
+from hub.app.cdrs.tariffs import TariffReader
 from hub.app.ports.cdrs import CdrFilter
 from hub.app.ports.spine import Committer, Reads
 from hub.domain.cdrs.record import CdrAnswer, CdrRecord, CdrState
@@ -25,6 +27,7 @@ from hub.rpc.paging import fitting, read_page
 from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
 from hub.rpc.tail import JournalTail
+from hub.rpc.tariff_wire import read_tariff
 from hub.rpc.wire import Reader
 
 BATCH_MAX = 1_000
@@ -33,6 +36,9 @@ _CHUNK = 256
 _PAGE = 200
 _PROGRESS_SECONDS = 15.0
 _REST_SECONDS = 0.01
+
+#: One object, as the committer runs what waits for the same use case together.
+submit = partial(submit_cdrs, reader=TariffReader(read_tariff))
 
 
 class CdrServicer:
@@ -49,7 +55,7 @@ class CdrServicer:
         submission = submission_from_pb(request, call.caller.platform)
         if submission.signed is not None:
             (submission,) = await self._meters.examine([submission])
-        return answer_to_pb(await self._committer.run_batched(submit_cdrs, submission))
+        return answer_to_pb(await self._committer.run_batched(submit, submission))
 
     async def BatchSubmitCdrs(
         self, request: cdr_pb2.BatchSubmitCdrsRequest, call: Call
@@ -79,7 +85,7 @@ class CdrServicer:
         good = [submission for submission in read if isinstance(submission, CdrSubmission)]
         if any(submission.signed is not None for submission in good):
             good = await self._meters.examine(good)
-        answers = iter(await self._committer.run_many(submit_cdrs, good) if good else ())
+        answers = iter(await self._committer.run_many(submit, good) if good else ())
         return [_outcome(next(answers) if isinstance(each, CdrSubmission) else each) for each in read]
 
     def _read(

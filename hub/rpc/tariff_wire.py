@@ -22,6 +22,7 @@ from hub.domain.rating.checks import check_tariff
 from hub.domain.tariffs import (
     UNRESTRICTED,
     Dimension,
+    GivenTariff,
     OcpiVersion,
     PriceComponent,
     PriceLimit,
@@ -107,6 +108,16 @@ def tariff_from_pb(message: pb.Tariff, version: OcpiVersion | None = None) -> Ta
 def tariff_from_document(document: bytes) -> Tariff:
     """Return a stored tariff as rating reads it; remembered, as one tariff prices many CDRs."""
     return tariff_from_pb(pb.Tariff.FromString(document))
+
+
+@lru_cache(maxsize=_TARIFFS_KEPT)
+def read_tariff(document: bytes) -> GivenTariff:
+    """Return a tariff that somebody sent, or why it cannot be read; remembered likewise."""
+    try:
+        tariff = tariff_from_document(document)
+    except Invalid as error:
+        return GivenTariff(pb.Tariff.FromString(document).id, None, error.reason, error.message)
+    return GivenTariff(tariff.id, tariff)
 
 
 def _tariff(reader: Reader, message: pb.Tariff, document: bytes, version: OcpiVersion | None = None) -> Tariff:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hub.app.cdrs import standings
 from hub.app.cdrs.standings import Decision, Review, Withdrawal
-from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
+from hub.app.cdrs.submit import CdrSubmission
 from hub.app.clearing import proofs, statements
 from hub.app.ports.cdrs import CdrFilter, ReturnsFilter
 from hub.crypto.signing import Roots
@@ -28,6 +28,7 @@ from hub.domain.errors import Conflict, HubError, NotFound, Precondition
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import EntryKind, Stream
 from hub.jobs.returns import ReturnsClock
+from hub.rpc.cdrs import submit as submit_cdrs
 from tests.contract.test_clearing import CPO, EMSP, LENIENT, OPERATOR, Desk
 from tests.stored import check_cdrs, check_journal, contents
 from tests.support import Spine, open_spine

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
+from hub.app.cdrs.submit import CdrSubmission
 from hub.app.clearing import periods, proofs, settle, statements
 from hub.app.ports.clearing import ClearingSettings, PeriodFilter, StatementFilter
 from hub.app.ports.spine import UseCase
@@ -37,6 +37,7 @@ from hub.domain.parties import Caller, Party, PartyState, Role
 from hub.domain.statements import parse_statement
 from hub.jobs.clearing import ClearingJobs
 from hub.main.clearing import tax_tables
+from hub.rpc.cdrs import submit as take_in
 from tests.support import Spine
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class Desk:
 
     async def submit(self, *cdrs: Cdr) -> Sequence[CdrAnswer | HubError]:
         return await self.spine.committer.run_many(
-            submit_cdrs, [CdrSubmission(platform="cpo", request_id=str(uuid4()), cdr=cdr) for cdr in cdrs]
+            take_in, [CdrSubmission(platform="cpo", request_id=str(uuid4()), cdr=cdr) for cdr in cdrs]
         )
 
     async def periods(self, state: PeriodState | None = None) -> Sequence[Period]:

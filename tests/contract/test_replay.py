@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from roamhub.v1 import cdr_object_pb2, cdr_pb2
 
 from hub.app.authorization import Asked, Authorizer
-from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
+from hub.app.cdrs.submit import CdrSubmission
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, AgreementState, Terms
 from hub.domain.authorizations import Allowed, EmspAnswer, Question
@@ -24,6 +24,7 @@ from hub.domain.ids import PartyId
 from hub.domain.parties import Party, PartyState, Role
 from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.rpc.cdr_wire import submission_from_pb
+from hub.rpc.cdrs import submit as take_in
 from tests.cdrs import NOW, credit_of, make_cdr, number
 from tests.stored import check_cdrs, check_journal, contents
 from tests.support import Spine, open_spine
@@ -127,10 +128,10 @@ Outcome = CdrAnswer | tuple[str, str]
 async def submit(spine: Spine, batch: Sequence[CdrSubmission]) -> list[Outcome]:
     answers: Sequence[CdrAnswer | HubError]
     if len(batch) > 1:
-        answers = await spine.committer.run_many(submit_cdrs, batch)
+        answers = await spine.committer.run_many(take_in, batch)
     else:
         try:
-            answers = [await spine.committer.run_batched(submit_cdrs, batch[0])]
+            answers = [await spine.committer.run_batched(take_in, batch[0])]
         except HubError as refusal:
             answers = [refusal]
     return [(a.reason, a.message) if isinstance(a, HubError) else a for a in answers]

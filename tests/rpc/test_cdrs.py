@@ -6,7 +6,16 @@ from typing import Any
 
 import grpc
 import pytest
-from roamhub.v1 import cdr_object_pb2, cdr_pb2, cdr_pb2_grpc, common_pb2, location_pb2, location_pb2_grpc
+from roamhub.v1 import (
+    cdr_object_pb2,
+    cdr_pb2,
+    cdr_pb2_grpc,
+    common_pb2,
+    location_pb2,
+    location_pb2_grpc,
+    tariff_pb2,
+    tariff_pb2_grpc,
+)
 
 from hub.domain.journal import Stream
 from hub.domain.merkle import leaf_hash
@@ -14,7 +23,7 @@ from hub.domain.parties import Role
 from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.main import Hub
 from tests import catalog
-from tests.cdrs import NOW, START, credit_of, make_cdr, number, period, stamp, submission
+from tests.cdrs import NOW, START, credit_of, make_cdr, make_tariff, number, period, stamp, submission
 from tests.conftest import PartnerFactory
 from tests.support import Partner, Refusal, agree, refusal
 
@@ -51,6 +60,8 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     await location_pb2_grpc.LocationServiceStub(cpo.channel).PutLocation(
         location_pb2.PutLocationRequest(location=catalog.location())
     )
+    tariffs: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
+    await tariffs.PutTariff(tariff_pb2.PutTariffRequest(tariff=make_tariff()))
     token = Token(
         key=TokenKey(emsp.party, "tok1", "RFID"),
         contract_id="DE-MSP-C12345678-X",
@@ -217,14 +228,19 @@ RETURNED = {
     "LOCATION_UNKNOWN": with_place(id="LOC2"),
     "EVSE_UNKNOWN": with_place(evse_uid="E2"),
     "TIMES_DISORDERED": make_cdr(charging_periods=[period(-1, "20", "2")]),
-    "CURRENCY_MISMATCH": make_cdr(currency="CHF"),
+    "CURRENCY_MISMATCH": make_cdr(currency="CHF", tariffs=[], total_cost={"before_taxes": number("0")}),
     "ENERGY_SUM_MISMATCH": make_cdr(total_energy=number("21")),
-    "ENERGY_IMPOSSIBLE": make_cdr(charging_periods=[period(0, "20000", "2")], total_energy=number("20000")),
+    "ENERGY_IMPOSSIBLE": make_cdr(
+        charging_periods=[period(0, "20000", "2")],
+        total_energy=number("20000"),
+        total_cost={"before_taxes": number("7000")},
+    ),
     "AGE_EXCEEDED": make_cdr(
         start_date_time=stamp(START - timedelta(days=100)),
         end_date_time=stamp(START - timedelta(days=99)),
         charging_periods=[period(-100 * 24 * 60, "20", "2")],
     ),
+    "PRICE_MISMATCH": make_cdr(total_cost={"before_taxes": number("7.0101")}),
     "CREDIT_ORIGINAL_UNKNOWN": credit_of(make_cdr("CDR-9")),
 }
 
@@ -242,8 +258,17 @@ async def test_a_cdr_that_fails_a_check_is_returned_with_the_code(
 WARNED = {
     "SESSION_UNKNOWN": make_cdr(session_id="S-1"),
     "CONNECTOR_UNKNOWN": with_place(connector_id="2"),
-    "ENERGY_EXCEEDS_POWER": make_cdr(charging_periods=[period(0, "40", "2")], total_energy=number("40")),
+    "ENERGY_EXCEEDS_POWER": make_cdr(
+        charging_periods=[period(0, "40", "2")],
+        total_energy=number("40"),
+        total_cost={"before_taxes": number("14")},
+    ),
     "TIME_SUM_MISMATCH": make_cdr(total_time=number("2.5")),
+    "TARIFF_UNKNOWN": make_cdr(tariffs=[make_tariff("T2")]),
+    "TARIFF_MISMATCH": make_cdr(tariffs=[make_tariff(price="0.99")]),
+    "PRICE_UNCHECKED": make_cdr(tariffs=[]),
+    "COST_PARTS_MISMATCH": make_cdr(total_time_cost={"before_taxes": number("1.0000")}),
+    "TAX_MISMATCH": make_cdr(total_cost={"before_taxes": number("7.0000"), "after_taxes": number("8.3300")}),
 }
 
 

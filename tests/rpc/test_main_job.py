@@ -47,7 +47,7 @@ from hub.domain.merkle.verify import verify_inclusion
 from hub.domain.parties import Role
 from hub.main import Hub, system_clock
 from tests import catalog
-from tests.cdrs import credit_of, make_cdr, submission
+from tests.cdrs import credit_of, make_cdr, make_tariff, submission
 from tests.conftest import fresh_database
 from tests.rpc.partners import held_link, says_yes
 from tests.rpc.test_sessions import session
@@ -137,7 +137,7 @@ async def publish(cpo: Partner, emsp: Partner) -> None:
     tariffs: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
     tokens: token_pb2_grpc.TokenServiceAsyncStub = token_pb2_grpc.TokenServiceStub(emsp.channel)
     await locations.PutLocation(location_pb2.PutLocationRequest(location=catalog.location()))
-    await tariffs.PutTariff(tariff_pb2.PutTariffRequest(tariff=catalog.tariff()))
+    await tariffs.PutTariff(tariff_pb2.PutTariffRequest(tariff=make_tariff()))
     always, never = token_object_pb2.WHITELIST_TYPE_ALWAYS, token_object_pb2.WHITELIST_TYPE_NEVER
     for uid, whitelist in (("TOK1", always), ("TOK2", never)):
         token = token_object_pb2.Token(

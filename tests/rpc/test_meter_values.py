@@ -20,6 +20,7 @@ from roamhub.v1 import (
 )
 
 from hub.domain.agreements import CheckAction
+from hub.domain.cdrs.checks import PRICE_CHECKS
 from hub.domain.meter.documents import read_documents
 from hub.domain.meter.evidence import VALUES_MAX
 from hub.domain.meter.model import MeterDocument
@@ -73,9 +74,10 @@ class Station:
         return await cdr_pb2_grpc.CdrServiceStub(side.channel).GetCdr(cdr_pb2.GetCdrRequest(key=key))
 
     async def demand(self, **checks: CheckAction) -> None:
-        """Put the agreement in force; it says so about these checks."""
+        """Put the agreement in force; it says so about these checks, and wants no price checked."""
         self.agreed = True
-        await agree(self.hub, self.cpo.party, self.emsp.party, checks=checks)
+        wanted: dict[str, CheckAction] = {**{str(code): CheckAction.ACCEPT for code in PRICE_CHECKS}, **checks}
+        await agree(self.hub, self.cpo.party, self.emsp.party, checks=wanted)
 
 
 @pytest.fixture

@@ -3,13 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hub.app.cdrs.tariffs import PublishedTariffs, TariffReader
 from hub.app.ports.cdrs import AuthorizationKey, StoredCdr
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.agreements import Agreement
-from hub.domain.cdrs.checks import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownPeriod, KnownSession
+from hub.domain.agreements import Agreement, CheckAction
+from hub.domain.cdrs.checks import (
+    PRICE_CHECKS,
+    Known,
+    KnownAuthorization,
+    KnownEvse,
+    KnownOriginal,
+    KnownPeriod,
+    KnownSession,
+)
+from hub.domain.cdrs.pricing import CdrPrice, price_cdr
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, fold
 from hub.domain.locations import EvseFacts, EvseKey
+from hub.domain.rating import policy_named
 from hub.domain.tokens import TokenKey
 
 
@@ -22,6 +33,8 @@ class Knowledge:
         credited: CDRs that have been credited; grows likewise.
         evses: EVSEs of published locations; None for one that its location does not have.
         periods: Open periods that follow a cut-off, by agreement.
+        zones: Time zones of the locations of those.
+        tariffs: Tariffs as published when the sessions began.
     """
 
     uow: UnitOfWork
@@ -32,12 +45,16 @@ class Knowledge:
     tokens: frozenset[TokenKey]
     evses: Mapping[EvseKey, EvseFacts | None]
     periods: Mapping[str, KnownPeriod]
+    zones: Mapping[ObjectId, str]
+    tariffs: PublishedTariffs
 
     @classmethod
-    def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr]) -> "Knowledge":
+    def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> "Knowledge":
         """Look everything up: one query for each kind of thing."""
         originals = [ObjectId(cdr.id.party, cdr.credit_of) for cdr in cdrs if cdr.credit]
         charges = [cdr for cdr in cdrs if not cdr.credit]
+        evses = uow.locations.evses({_evse(cdr) for cdr in charges})
+        strays = {key for key, evse in evses.items() if evse is None}
         unquoted = [cdr for cdr in charges if not cdr.authorization_reference]
         return cls(
             uow=uow,
@@ -48,8 +65,10 @@ class Knowledge:
                 {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
             ),
             tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in unquoted}) if unquoted else frozenset(),
-            evses=uow.locations.evses({_evse(cdr) for cdr in charges}),
             periods=uow.clearing.open_after_cut_off(_agreements(uow, charges)) if charges else {},
+            evses=evses,
+            zones=uow.locations.time_zones({ObjectId(key.party, key.location) for key in strays}) if strays else {},
+            tariffs=PublishedTariffs(uow, charges, reader),
         )
 
     def about(self, cdr: Cdr, agreement: Agreement) -> Known:
@@ -69,7 +88,17 @@ class Knowledge:
             currency=agreement.terms.currency,
             age_max=agreement.terms.cdr_age_max,
             period=self.periods.get(agreement.name),
+            price=None if cdr.credit else self._price(cdr, agreement, evse),
+            price_tolerance=agreement.terms.price_tolerance,
+            price_tolerance_relative=agreement.terms.price_tolerance_relative,
         )
+
+    def _price(self, cdr: Cdr, agreement: Agreement, evse: EvseFacts | None) -> CdrPrice | None:
+        checks = agreement.terms.checks
+        if checks and all(checks.get(code) is CheckAction.ACCEPT for code in PRICE_CHECKS):
+            return None
+        zone = evse.time_zone if evse is not None else self.zones.get(ObjectId(cdr.id.party, cdr.location_id))
+        return price_cdr(cdr, self.tariffs.of(cdr), zone, policy_named(agreement.terms.pricing_policy))
 
     def _original(self, cdr: Cdr) -> KnownOriginal | None:
         key = ObjectId(cdr.id.party, cdr.credit_of)

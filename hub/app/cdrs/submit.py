@@ -11,6 +11,7 @@ from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from hub.app.cdrs.knowledge import Knowledge
+from hub.app.cdrs.tariffs import TariffReader
 from hub.app.clearing.facts import state_fact
 from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
@@ -66,25 +67,27 @@ class CdrSubmission:
         return ObjectId(self.cdr.id.party, self.replaces)
 
 
-def submit_cdrs(uow: UnitOfWork, submissions: Sequence[CdrSubmission]) -> list[CdrAnswer | HubError]:
-    """Take in CDRs.
+def submit_cdrs(
+    uow: UnitOfWork, submissions: Sequence[CdrSubmission], *, reader: TariffReader
+) -> list[CdrAnswer | HubError]:
+    """Take in CDRs; `reader` reads the tariffs they are priced by.
 
     Returns:
         For each the answer, or the error that refuses it: Conflict for other content under a known key or request id,
         Precondition without an active agreement, Invalid for a time in the future; of a replacement, Precondition
         where the CDR it names cannot be replaced (`_Intake._replaced`).
     """
-    return _Intake(uow, submissions).run()
+    return _Intake(uow, submissions, reader).run()
 
 
 class _Intake:
     """One group of submissions: what was looked up for all of them, and what the earlier ones did."""
 
-    def __init__(self, uow: UnitOfWork, submissions: Sequence[CdrSubmission]) -> None:
+    def __init__(self, uow: UnitOfWork, submissions: Sequence[CdrSubmission], reader: TariffReader) -> None:
         self._uow = uow
         self._submissions = submissions
         cdrs = [submission.cdr for submission in submissions]
-        self._knowledge = Knowledge.gather(uow, cdrs)
+        self._knowledge = Knowledge.gather(uow, cdrs, reader)
         self._stored = self._knowledge.stored
         self._requests = _known_requests(uow, submissions)
         replaced = [submission.replaced for submission in submissions if submission.replaces]

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Receipt
 from hub.domain.meter.evidence import MeterEvidence
+from hub.domain.rating.session import RatablePeriod
+from hub.domain.tariffs import GivenTariff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,14 @@ class PeriodSums:
     last_start: datetime
     energy: Decimal
     time: Decimal
+
+
+class ClaimedCost(NamedTuple):
+    """A cost that a CDR states: the name of its total, and both sides of the tax as far as stated."""
+
+    total: str
+    before_taxes: Decimal | None
+    after_taxes: Decimal | None
 
 
 class Cdr(NamedTuple):
@@ -46,6 +56,10 @@ class Cdr(NamedTuple):
         document: The sender's message, serialised.
         digest: SHA-256 of the document.
         meter: What its signed meter values were found to prove on arrival; None on one without any, and on a credit.
+        tariffs: Those inside the CDR.
+        tariff_ids: Folded ids of the tariffs that the CDR or its periods name, each once.
+        ratable: The charging periods, as rating reads them.
+        costs: What the CDR states of its costs, the total's first.
     """
 
     id: ObjectId
@@ -72,6 +86,10 @@ class Cdr(NamedTuple):
     document: bytes
     digest: bytes
     meter: MeterEvidence | None = None
+    tariffs: tuple[GivenTariff, ...] = ()
+    tariff_ids: tuple[str, ...] = ()
+    ratable: tuple[RatablePeriod, ...] = ()
+    costs: tuple[ClaimedCost, ...] = ()
 
 
 class CdrState(IntEnum):

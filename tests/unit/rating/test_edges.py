@@ -85,7 +85,7 @@ class TestCalendar:
         costs = [
             rate(
                 session(
-                    replace(period(ENERGY=1), start=MONDAY + timedelta(days=shift)),
+                    period(ENERGY=1)._replace(start=MONDAY + timedelta(days=shift)),
                     start=MONDAY + timedelta(days=shift),
                     end=MONDAY + timedelta(days=shift, hours=1),
                 ),
@@ -101,7 +101,7 @@ class TestCalendar:
         chosen = tariff(element(price("ENERGY", "9"), start_date=later), element(price("ENERGY", "1")))
         now = session(period(ENERGY=1))
         then = session(
-            replace(period(ENERGY=1), start=MONDAY + timedelta(days=7)),
+            period(ENERGY=1)._replace(start=MONDAY + timedelta(days=7)),
             start=MONDAY + timedelta(days=7),
             end=MONDAY + timedelta(days=7, hours=1),
         )
@@ -132,7 +132,7 @@ class TestUsable:
     def test_any_zone_without_an_offset_is_utc(self, zone: Any) -> None:
         start = MONDAY.replace(tzinfo=zone)
         rated = rate(
-            session(replace(period(ENERGY=1), start=start), start=start), [tariff(element(price("ENERGY", "1")))]
+            session(period(ENERGY=1)._replace(start=start), start=start), [tariff(element(price("ENERGY", "1")))]
         )
         assert rated.total_cost.before_taxes == 1
 
@@ -140,7 +140,7 @@ class TestUsable:
     def test_the_first_and_the_last_year_are_taken(self, year: int) -> None:
         start = datetime(year, 1, 1, tzinfo=UTC)
         charged = session(
-            replace(period(ENERGY=1), start=start), start=start, end=start + timedelta(hours=1), time_zone="UTC"
+            period(ENERGY=1)._replace(start=start), start=start, end=start + timedelta(hours=1), time_zone="UTC"
         )
         assert rate(charged, [tariff(element(price("ENERGY", "1")))]).total_cost.before_taxes == 1
 
@@ -365,5 +365,5 @@ def test_a_week_has_its_days() -> None:
     for shift, day in enumerate(Weekday):
         start = MONDAY + timedelta(days=shift)
         chosen = tariff(element(price("ENERGY", "1"), days=frozenset({day})))
-        charged = session(replace(period(ENERGY=1), start=start), start=start, end=start + timedelta(hours=1))
+        charged = session(period(ENERGY=1)._replace(start=start), start=start, end=start + timedelta(hours=1))
         assert rate(charged, [chosen]).total_cost.before_taxes == 1

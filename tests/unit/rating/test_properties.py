@@ -133,7 +133,7 @@ def sessions(draw: st.DrawFn, ids: str = "ABC") -> RatableSession:
         end=start + timedelta(minutes=sum(gaps)),
         time_zone=draw(st.sampled_from(ZONES)),
         currency="EUR",
-        periods=tuple(replace(draw(measured), start=begin) for begin in starts),
+        periods=tuple(draw(measured)._replace(start=begin) for begin in starts),
         reservation_expired=draw(st.booleans()),
     )
 
@@ -208,7 +208,7 @@ def test_a_cost_is_never_negative_for_prices_that_are_not(
 def test_a_cost_is_never_negative_though_energy_was_fed_back(
     charged: RatableSession, chosen: Tariff, energy: int
 ) -> None:
-    fed = replace(charged.periods[0], energy_kwh=Decimal(energy))
+    fed = charged.periods[0]._replace(energy_kwh=Decimal(energy))
     rated = rate(replace(charged, periods=(fed, *charged.periods[1:])), [chosen])
     assert (rated.total_cost.before_taxes or 0) >= 0
 
@@ -242,7 +242,7 @@ def test_splitting_a_period_where_no_price_changes_alters_nothing(
     }
     half: dict[str, Any] = {name: None if volume is None else volume / 2 for name, volume in tenths.items()}
     later = period.start + timedelta(minutes=data.draw(st.integers(1, minutes - 1)))
-    whole, first, second = replace(period, **tenths), replace(period, **half), replace(period, start=later, **half)
+    whole, first, second = period._replace(**tenths), period._replace(**half), period._replace(start=later, **half)
     head, tail = charged.periods[:index], charged.periods[index + 1 :]
     one = rate(replace(charged, periods=(*head, whole, *tail)), [chosen])
     two = rate(replace(charged, periods=(*head, first, second, *tail)), [chosen])

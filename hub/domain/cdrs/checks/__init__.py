@@ -4,7 +4,7 @@ A check looks at the CDR and at what the hub knew (`Known`). What a finding lead
 check.
 """
 
-from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
+from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, PRICE_CHECKS, Check
 from hub.domain.cdrs.checks.examine import decide, examine
 from hub.domain.cdrs.checks.hints import FIX_HINTS
 from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownPeriod, KnownSession
@@ -12,6 +12,7 @@ from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, K
 __all__ = [
     "DEFAULT_ACTIONS",
     "FIX_HINTS",
+    "PRICE_CHECKS",
     "Check",
     "Known",
     "KnownAuthorization",

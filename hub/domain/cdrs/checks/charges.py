@@ -7,6 +7,7 @@ from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.checks.late import check_late
 from hub.domain.cdrs.checks.meter import check_meter
 from hub.domain.cdrs.checks.physics import check_physics
+from hub.domain.cdrs.checks.price import check_price
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import fold
 from hub.domain.money import EXACT
@@ -26,6 +27,7 @@ def check_charge(cdr: Cdr, known: Known) -> Found:
     yield from check_meter(cdr)
     if cdr.currency != known.currency:
         yield Check.CURRENCY_MISMATCH, "currency", "is not the agreement's currency"
+    yield from check_price(cdr, known)
 
 
 def _driver(cdr: Cdr, known: Known) -> Found:

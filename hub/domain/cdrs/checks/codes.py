@@ -35,6 +35,12 @@ class Check(StrEnum):
     METER_NOT_BILLABLE = "METER_NOT_BILLABLE"
     METER_ENERGY_MISMATCH = "METER_ENERGY_MISMATCH"
     METER_TIME_MISMATCH = "METER_TIME_MISMATCH"
+    TARIFF_UNKNOWN = "TARIFF_UNKNOWN"
+    TARIFF_MISMATCH = "TARIFF_MISMATCH"
+    PRICE_UNCHECKED = "PRICE_UNCHECKED"
+    PRICE_MISMATCH = "PRICE_MISMATCH"
+    COST_PARTS_MISMATCH = "COST_PARTS_MISMATCH"
+    TAX_MISMATCH = "TAX_MISMATCH"
     CREDIT_ORIGINAL_UNKNOWN = "CREDIT_ORIGINAL_UNKNOWN"
     CREDIT_REPEATED = "CREDIT_REPEATED"
     CREDIT_NOT_FULL = "CREDIT_NOT_FULL"
@@ -62,7 +68,25 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     Check.METER_NOT_BILLABLE: CheckAction.WARN,
     # Clocks of meters drift.
     Check.METER_TIME_MISMATCH: CheckAction.WARN,
+    # The total before taxes alone is settled; what surrounds it is worth a look.
+    Check.TARIFF_UNKNOWN: CheckAction.WARN,
+    Check.TARIFF_MISMATCH: CheckAction.WARN,
+    Check.PRICE_UNCHECKED: CheckAction.WARN,
+    Check.COST_PARTS_MISMATCH: CheckAction.WARN,
+    Check.TAX_MISMATCH: CheckAction.WARN,
 }
+
+#: The checks that need our own price; an agreement that switches all of them off spares the hub the work.
+PRICE_CHECKS = frozenset(
+    {
+        Check.TARIFF_UNKNOWN,
+        Check.TARIFF_MISMATCH,
+        Check.PRICE_UNCHECKED,
+        Check.PRICE_MISMATCH,
+        Check.COST_PARTS_MISMATCH,
+        Check.TAX_MISMATCH,
+    }
+)
 
 #: What a check found: its code, the field's path in the CDR, and words about it.
 Found = Iterator[tuple[Check, str, str]]

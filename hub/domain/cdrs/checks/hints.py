@@ -75,6 +75,27 @@ FIX_HINTS: Mapping[Check, str] = {
     Check.METER_TIME_MISMATCH: (
         "Correct the clock of the meter or of the back end, or send the signed values of this very session."
     ),
+    Check.TARIFF_UNKNOWN: (
+        "Publish the tariff before it prices sessions, or correct its id. Until then the CDR is rated by the "
+        "tariff inside it."
+    ),
+    Check.TARIFF_MISMATCH: (
+        "Publish a change of prices before it takes effect, and copy into the CDR what was published. The "
+        "published prices count."
+    ),
+    Check.PRICE_UNCHECKED: (
+        "Name a published tariff in the CDR. Ask ExplainCdr where the message does not suffice; where no "
+        "tariff is meant to be told, have the check set to ACCEPT."
+    ),
+    Check.PRICE_MISMATCH: (
+        "Bill what the tariff says. ExplainCdr shows each line of our sum; where the tariff is read "
+        "differently, agree on another pricing policy or tolerance."
+    ),
+    Check.COST_PARTS_MISMATCH: ("Correct the part, or leave it out: only the total before taxes is settled."),
+    Check.TAX_MISMATCH: (
+        "Correct the vat of the tariff or of the CDR. Statements apply their own table of taxes to the total "
+        "before taxes."
+    ),
     Check.CREDIT_ORIGINAL_UNKNOWN: "Correct the id. What was returned needs no credit; a credit cannot be credited.",
     Check.CREDIT_REPEATED: "Nothing: the first credit stands.",
     Check.CREDIT_NOT_FULL: "Credit in full, then send the corrected charge as a CDR of its own.",

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from hub.domain.agreements import Cycle
+from hub.domain.cdrs.pricing import CdrPrice
 from hub.domain.ids import PartyId
 
 
@@ -64,6 +66,9 @@ class Known(NamedTuple):
         currency: The agreement's currency.
         age_max: How old a session's end may be; None for no limit.
         period: The open settlement period; None before the agreement's first cut-off.
+        price: Our own price of a charge; None where the agreement wants none.
+        price_tolerance: How far a cost may lie from ours, in the CDR's currency.
+        price_tolerance_relative: The same as a share of ours; the larger of the two counts.
     """
 
     now: datetime
@@ -76,3 +81,6 @@ class Known(NamedTuple):
     currency: str
     age_max: timedelta | None
     period: KnownPeriod | None
+    price: CdrPrice | None = None
+    price_tolerance: Decimal = Decimal(0)
+    price_tolerance_relative: Decimal = Decimal(0)

@@ -84,6 +84,9 @@ func run() (map[string]any, error) {
 	if _, err := pb.NewLocationServiceClient(connection).PutLocation(ctx, &pb.PutLocationRequest{Location: locationOf(cpo)}); err != nil {
 		return nil, err
 	}
+	if _, err := pb.NewTariffServiceClient(connection).PutTariff(ctx, &pb.PutTariffRequest{Tariff: tariffOf(cpo)}); err != nil {
+		return nil, err
+	}
 	answer, err := pb.NewAuthorizationServiceClient(connection).Authorize(ctx, &pb.AuthorizeRequest{
 		Cpo:       cpo,
 		TokenUid:  *token,
@@ -207,6 +210,7 @@ func cdrOf(cpo, emsp *pb.PartyKey, answer *pb.Authorization) *pb.Cdr {
 			ConnectorPowerType: connector.GetPowerType(),
 		},
 		Currency: "EUR",
+		Tariffs:  []*pb.Tariff{tariffOf(cpo)},
 		ChargingPeriods: []*pb.ChargingPeriod{{
 			StartDateTime: timestamppb.New(start),
 			Dimensions: []*pb.CdrDimension{
@@ -218,6 +222,22 @@ func cdrOf(cpo, emsp *pb.PartyKey, answer *pb.Authorization) *pb.Cdr {
 		TotalEnergy: number("11"),
 		TotalTime:   number("1"),
 		LastUpdated: timestamppb.New(end),
+	}
+}
+
+func tariffOf(cpo *pb.PartyKey) *pb.Tariff {
+	return &pb.Tariff{
+		CountryCode: cpo.GetCountryCode(),
+		PartyId:     cpo.GetPartyId(),
+		Id:          "T-1",
+		Currency:    "EUR",
+		Elements: []*pb.TariffElement{{
+			PriceComponents: []*pb.PriceComponent{{
+				Type:  pb.TariffDimensionType_TARIFF_DIMENSION_TYPE_ENERGY,
+				Price: number("0.30"),
+			}},
+		}},
+		LastUpdated: timestamppb.New(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)),
 	}
 }
 

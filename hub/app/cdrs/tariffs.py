@@ -1,0 +1,104 @@
+"""The tariffs that CDRs name, as their CPOs had published them when the sessions began."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from hub.app.ports.uow import UnitOfWork
+from hub.domain.cdrs.record import Cdr
+from hub.domain.ids import ObjectId, PartyId
+from hub.domain.tariffs import GivenTariff, HeldTariff
+
+_KEPT = 4_096
+_NONE: Mapping[str, GivenTariff] = {}
+
+#: A tariff of a party, by its folded id.
+_Key = tuple[PartyId, str]
+
+
+class TariffReader:
+    """Reads stored tariffs, and remembers those that are in force by the digest of their message.
+
+    A digest stands for content, so what is remembered is right in every transaction and for every database.
+    """
+
+    def __init__(self, read: Callable[[bytes], GivenTariff]) -> None:
+        self.read = read
+        self._known: dict[bytes, GivenTariff] = {}
+
+    def known(self, digest: bytes) -> GivenTariff | None:
+        """Return the tariff whose message has this digest, if it was read before."""
+        return self._known.get(digest)
+
+    def remember(self, digest: bytes, document: bytes) -> GivenTariff:
+        """Read a tariff."""
+        if len(self._known) >= _KEPT:
+            # The oldest half goes; what is in use comes back with the next CDR.
+            for old in list(self._known)[: _KEPT // 2]:
+                self._known.pop(old, None)
+        tariff = self._known[digest] = self.read(document)
+        return tariff
+
+
+class PublishedTariffs:
+    """What was published when the sessions of a group of CDRs began.
+
+    One query asks which versions are in force; nearly always those are known by their digest, and began before the
+    sessions did. Only for the rest a second one reads the versions themselves.
+    """
+
+    def __init__(self, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> None:
+        wanted = {(cdr.id.party, folded) for cdr in cdrs for folded in cdr.tariff_ids}
+        self._keys: dict[_Key, ObjectId] = {key: ObjectId(*key) for key in wanted}
+        self._heads = uow.tariffs.held(self._keys.values()) if wanted else {}
+        self._current: dict[_Key, tuple[datetime, GivenTariff] | None] = {
+            key: self._in_force(uow, identity, reader) for key, identity in self._keys.items()
+        }
+        self._past = self._read_past(uow, cdrs, reader)
+
+    def of(self, cdr: Cdr) -> Mapping[str, GivenTariff]:
+        """Return those that a CDR names, by folded id."""
+        if not cdr.tariff_ids:
+            return _NONE
+        found = {}
+        for folded in cdr.tariff_ids:
+            tariff = self._at(cdr, folded)
+            if tariff is not None:
+                found[folded] = tariff
+        return found
+
+    def _at(self, cdr: Cdr, folded: str) -> GivenTariff | None:
+        current = self._current[cdr.id.party, folded]
+        if current is not None and current[0] <= cdr.start_time:
+            return current[1]
+        return self._past.get((cdr.id.party, folded, cdr.start_time))
+
+    def _in_force(
+        self, uow: UnitOfWork, identity: ObjectId, reader: TariffReader
+    ) -> tuple[datetime, GivenTariff] | None:
+        """Return the newest version and since when it is in force; None without one, or where it is the end."""
+        head: HeldTariff | None = self._heads.get(identity)
+        if head is None or head.removed:
+            return None
+        tariff = reader.known(head.digest)
+        if tariff is None:
+            record = uow.tariffs.records([identity]).get(identity)
+            if record is None:
+                return None
+            tariff = reader.remember(head.digest, record.document)
+        return head.valid_from, tariff
+
+    def _read_past(
+        self, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader
+    ) -> dict[tuple[PartyId, str, datetime], GivenTariff]:
+        """Read the versions that were in force before the newest ones."""
+        wanted = set()
+        for cdr in cdrs:
+            for folded in cdr.tariff_ids:
+                key = cdr.id.party, folded
+                current = self._current[key]
+                if self._keys[key] in self._heads and (current is None or cdr.start_time < current[0]):
+                    wanted.add((self._keys[key], cdr.start_time))
+        return {
+            (identity.party, identity.folded, start): reader.read(record.document)
+            for (identity, start), record in (uow.tariffs.as_of(wanted) if wanted else {}).items()
+        }

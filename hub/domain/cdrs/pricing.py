@@ -1,0 +1,172 @@
+"""What a CDR costs by our own reading: which tariffs rule it, and what the rating engine makes of them.
+
+The published tariff rules, as it was when the session began; the one inside the CDR only where the hub knows none. So
+nobody can bill by a tariff that drivers have never seen. Rated in the zone of the published location.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from hub.domain.cdrs.record import Cdr
+from hub.domain.errors import HubError
+from hub.domain.ids import fold
+from hub.domain.rating import NoteCode, PricingPolicy, RatableSession, RatedCdr, compile_tariff, rate
+from hub.domain.tariffs import GivenTariff, Tariff
+
+
+class TariffSource(StrEnum):
+    """Where a tariff that prices a CDR is from."""
+
+    PUBLISHED = "PUBLISHED"
+    EMBEDDED = "EMBEDDED"
+
+
+class UsedTariff(NamedTuple):
+    """A tariff that a CDR names.
+
+    Attributes:
+        id: As the CDR spells it.
+        field: Where the CDR names it, such as `tariffs[0].id`.
+        source: Which of the two priced the CDR; None where there is neither.
+        tariff: What priced it.
+        differs: The CDR holds the tariff with other prices than the published ones.
+    """
+
+    id: str
+    field: str
+    source: TariffSource | None
+    tariff: Tariff | None
+    differs: bool = False
+
+
+class Unpriced(StrEnum):
+    """Why there is no price; where the rating engine refuses, its own reason stands instead."""
+
+    NO_TARIFF = "NO_TARIFF"
+    TARIFF_MISSING = "TARIFF_MISSING"
+    TIME_ZONE_UNKNOWN = "TIME_ZONE_UNKNOWN"
+
+
+class CdrPrice(NamedTuple):
+    """Our price of a CDR, or why there is none.
+
+    Attributes:
+        tariffs: Those that the CDR names, in the order in which it does.
+        rated: Our totals; None where the CDR could not be priced.
+        expired: The same if the reservation, of which nothing followed, had run out: OCPI does not say which it was.
+        reason: Why it could not be priced, a code of `Unpriced` or of the engine's refusal; empty where it could.
+        message: The reason in words.
+    """
+
+    tariffs: tuple[UsedTariff, ...]
+    rated: RatedCdr | None
+    expired: RatedCdr | None = None
+    reason: str = ""
+    message: str = ""
+
+
+def price_cdr(cdr: Cdr, published: Mapping[str, GivenTariff], time_zone: str | None, policy: PricingPolicy) -> CdrPrice:
+    """Price a charge.
+
+    Args:
+        cdr: The CDR.
+        published: The tariffs that its CPO had published when the session began, by folded id.
+        time_zone: That of the published location; None where the hub does not know it.
+        policy: How the tariffs are read.
+    """
+    named = tuple(_named(cdr, published))
+    if not named:
+        return CdrPrice(named, None, None, Unpriced.NO_TARIFF, "the CDR names no tariff")
+    tariffs = []
+    for used in named:
+        if used.tariff is None:
+            return CdrPrice(named, None, None, *_why_missing(cdr, used))
+        tariffs.append(used.tariff)
+    try:
+        compiled = [compile_tariff(tariff, policy) for tariff in tariffs]
+        if time_zone is None and any(each.static_row is None for each in compiled):
+            message = "a price depends on the local time, and the time zone of the location is not known"
+            return CdrPrice(named, None, None, Unpriced.TIME_ZONE_UNKNOWN, message)
+        session = RatableSession(
+            start=cdr.start_time,
+            end=cdr.end_time,
+            time_zone=time_zone or "UTC",
+            currency=cdr.currency,
+            periods=cdr.ratable,
+        )
+        rated = rate(session, compiled, policy)
+        expired = None
+        if rated.notes and rated.has(NoteCode.RESERVATION_OUTCOME_ASSUMED):
+            expired = rate(_run_out(session), compiled, policy)
+    except HubError as error:
+        return CdrPrice(named, None, None, error.reason, error.message)
+    return CdrPrice(named, rated, expired)
+
+
+def _run_out(session: RatableSession) -> RatableSession:
+    return RatableSession(
+        start=session.start,
+        end=session.end,
+        time_zone=session.time_zone,
+        currency=session.currency,
+        periods=session.periods,
+        reservation_expired=True,
+    )
+
+
+def _named(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:
+    found: list[UsedTariff] = []
+    inside: set[str] = set()
+    for position, given in enumerate(cdr.tariffs):
+        folded = fold(given.id)
+        known = published.get(folded)
+        if known is None:
+            source = None if given.tariff is None else TariffSource.EMBEDDED
+            found.append(UsedTariff(given.id, f"tariffs[{position}].id", source, given.tariff))
+        elif folded not in inside:
+            differs = known.tariff is not given.tariff and not _same_prices(known.tariff, given.tariff)
+            found.append(UsedTariff(given.id, f"tariffs[{position}].id", TariffSource.PUBLISHED, known.tariff, differs))
+        inside.add(folded)
+    if len(inside) < len(cdr.tariff_ids):
+        found += [
+            _named_by_period(cdr, folded, published.get(folded)) for folded in cdr.tariff_ids if folded not in inside
+        ]
+    return found
+
+
+def _named_by_period(cdr: Cdr, folded: str, known: GivenTariff | None) -> UsedTariff:
+    position, spelt = next(
+        (position, period.tariff_id)
+        for position, period in enumerate(cdr.ratable)
+        if period.tariff_id is not None and fold(period.tariff_id) == folded
+    )
+    field = f"charging_periods[{position}].tariff_id"
+    if known is None:
+        return UsedTariff(spelt, field, None, None)
+    return UsedTariff(spelt, field, TariffSource.PUBLISHED, known.tariff)
+
+
+def _why_missing(cdr: Cdr, used: UsedTariff) -> tuple[str, str]:
+    given = next((each for each in cdr.tariffs if each.id == used.id and each.reason), None)
+    if given is not None:
+        return given.reason, f"tariff {used.id} cannot be read: {given.message}"
+    return Unpriced.TARIFF_MISSING, f"tariff {used.id} is neither published nor in the CDR"
+
+
+@lru_cache(maxsize=4_096)
+def _same_prices(published: Tariff | None, given: Tariff | None) -> bool:
+    """Say whether two versions of a tariff cost the same, whatever else they say."""
+    if published is None or given is None:
+        return False
+    return all(getattr(published, name) == getattr(given, name) for name in _PRICES)
+
+
+_PRICES = ("currency", "elements", "min_price", "max_price", "tax_included", "party")
+
+
+def tolerated(ours: Decimal, tolerance: Decimal, relative: Decimal) -> Decimal:
+    """Return how far a claimed amount may lie from ours: the larger of an amount and a share of ours."""
+    return max(tolerance, relative * abs(ours)) if relative else tolerance

@@ -1,0 +1,174 @@
+"""CDRs are rated by the tariffs that were published when their sessions began, on both databases."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from roamhub.v1 import cdr_object_pb2, cdr_pb2, tariff_object_pb2
+
+from hub.app.locations import put_locations
+from hub.app.ports.uow import UnitOfWork
+from hub.app.tariffs import put_tariffs, remove_tariff
+from hub.domain.agreements import Agreement, AgreementState, CheckAction, Terms
+from hub.domain.cdrs.checks import PRICE_CHECKS
+from hub.domain.ids import ObjectId, PartyId
+from hub.domain.parties import Party, PartyState, Role
+from hub.domain.tokens import Token, TokenKey, Whitelist
+from hub.rpc.cdr_wire import submission_from_pb
+from hub.rpc.cdrs import submit as take_in
+from hub.rpc.location_edit import PbLocationEditor
+from hub.rpc.location_wire import location_from_pb
+from hub.rpc.tariff_wire import published_from_pb
+from tests import catalog
+from tests.cdrs import NOW, START, make_cdr, make_tariff, number, stamp
+from tests.support import Spine
+
+CPO, EMSP = PartyId("NL", "CPO"), PartyId("DE", "MSP")
+HOUR = timedelta(hours=1)
+
+
+def prepare(uow: UnitOfWork, **terms: Any) -> None:
+    """Let a CPO and an eMSP roam; its token and one location are published."""
+    for each, role in ((CPO, Role.CPO), (EMSP, Role.EMSP)):
+        platform = str(each).lower()
+        uow.parties.save(Party(id=each, number=0, roles=frozenset({role}), platform=platform, state=PartyState.ACTIVE))
+    uow.agreements.save(
+        Agreement(
+            id="a1",
+            version=1,
+            cpo=CPO,
+            emsp=EMSP,
+            state=AgreementState.ACTIVE,
+            terms=Terms(**{"currency": "EUR", **terms}),
+            proposer=CPO,
+            since=Terms(currency="EUR").start,
+        )
+    )
+    token = Token(
+        key=TokenKey(EMSP, "tok1", "RFID"),
+        contract_id="DE-MSP-C1",
+        whitelist=Whitelist.ALWAYS,
+        valid=True,
+        last_updated=NOW,
+        document=b"",
+    )
+    uow.tokens.save([token])
+    put_locations(uow, [location_from_pb(catalog.location(), NOW)], editor=PbLocationEditor())
+
+
+class Hub:
+    """A spine with the CPO and the eMSP."""
+
+    def __init__(self, spine: Spine) -> None:
+        self.spine = spine
+
+    async def prepare(self, now: datetime = NOW, **terms: Any) -> None:
+        self.spine.clock.now = now
+        await self.spine.committer.run(lambda uow: prepare(uow, **terms))
+
+    async def publish(self, *tariffs: tariff_object_pb2.Tariff) -> None:
+        read = [published_from_pb(tariff, NOW) for tariff in tariffs]
+        assert all(answer is True for answer in await self.spine.committer.run(lambda uow: put_tariffs(uow, read)))
+
+    async def remove(self, name: str) -> None:
+        await self.spine.committer.run(lambda uow: remove_tariff(uow, ObjectId(CPO, name), lambda _: b""))
+
+    async def codes(self, *cdrs: cdr_object_pb2.Cdr) -> Sequence[list[str]]:
+        """Submit CDRs together, and return what was found about each."""
+        requests = [cdr_pb2.SubmitCdrRequest(request_id=str(uuid4()), cdr=cdr) for cdr in cdrs]
+        answers = await self.spine.committer.run_many(
+            take_in, [submission_from_pb(request, "nl-cpo") for request in requests]
+        )
+        assert not any(isinstance(answer, Exception) for answer in answers), answers
+        return [[str(finding.code) for finding in answer.findings] for answer in answers]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def hub(spine: Spine) -> Hub:
+    return Hub(spine)
+
+
+def began(name: str, hours: float, *tariffs: tariff_object_pb2.Tariff, cost: str = "7") -> cdr_object_pb2.Cdr:
+    """Return a CDR whose session began so many hours after the usual start."""
+    start = START + hours * HOUR
+    cdr = make_cdr(name, start_date_time=stamp(start), end_date_time=stamp(start + 2 * HOUR), tariffs=tariffs)
+    for period, later in zip(cdr.charging_periods, (0, 1), strict=True):
+        period.start_date_time.CopyFrom(stamp(start + later * HOUR))
+    cdr.total_cost.CopyFrom(type(cdr.total_cost)(before_taxes=number(cost)))
+    return cdr
+
+
+async def test_a_charge_by_the_published_tariff_is_accepted_without_a_word(hub: Hub) -> None:
+    await hub.prepare()
+    await hub.publish(make_tariff())
+    assert await hub.codes(make_cdr("A"), make_cdr("B")) == [[], []]
+    assert await hub.codes(make_cdr("C")) == [[]]
+
+
+async def test_the_version_in_force_at_the_start_prices_the_whole_session(hub: Hub) -> None:
+    await hub.prepare()
+    dear = make_tariff(price="0.50", last_updated=stamp(START))
+    await hub.publish(make_tariff())
+    assert await hub.codes(began("before the change", 1, make_tariff())) == [[]]
+    await hub.publish(dear)
+    assert await hub.codes(
+        began("old price, began before", -0.001, make_tariff()),
+        began("old price, began after", 0, make_tariff()),
+        began("new price, began before", -0.001, dear, cost="10"),
+        began("new price, began after", 0, dear, cost="10"),
+    ) == [[], ["TARIFF_MISMATCH", "PRICE_MISMATCH"], ["TARIFF_MISMATCH", "PRICE_MISMATCH"], []]
+
+
+async def test_a_removed_tariff_prices_what_began_before_its_end(hub: Hub) -> None:
+    await hub.prepare(now=START)
+    await hub.publish(make_tariff())
+    await hub.remove("T1")
+    hub.spine.clock.now = NOW
+    assert await hub.codes(began("A", -1, make_tariff()), began("B", 1, make_tariff())) == [[], ["TARIFF_UNKNOWN"]]
+
+
+async def test_a_tariff_published_within_the_group_prices_the_next(hub: Hub) -> None:
+    await hub.prepare()
+    assert await hub.codes(make_cdr("A")) == [["TARIFF_UNKNOWN"]]
+    await hub.publish(make_tariff())
+    assert await hub.codes(make_cdr("B")) == [[]]
+
+
+async def test_ids_of_tariffs_compare_without_case(hub: Hub) -> None:
+    await hub.prepare()
+    await hub.publish(make_tariff("t1"))
+    assert await hub.codes(make_cdr("A")) == [[]]
+
+
+async def test_another_cpos_tariff_of_the_same_id_prices_nothing(hub: Hub) -> None:
+    await hub.prepare()
+    other = PartyId("NL", "OTH")
+    party = Party(id=other, number=0, roles=frozenset({Role.CPO}), platform="oth", state=PartyState.ACTIVE)
+    await hub.spine.committer.run(lambda uow: uow.parties.save(party))
+    await hub.publish(make_tariff(party_id="OTH", price="0.99"))
+    assert await hub.codes(make_cdr("A")) == [["TARIFF_UNKNOWN"]]
+
+
+async def test_an_id_that_no_tariff_can_have_is_looked_up_nowhere(hub: Hub) -> None:
+    await hub.prepare()
+    odd = [make_tariff("a\x00b"), make_tariff("x" * 400), make_tariff("")]
+    codes = await hub.codes(*(began(f"C{place}", 0, tariff) for place, tariff in enumerate(odd)))
+    assert [found[:2] for found in codes] == [["TARIFF_UNKNOWN", "PRICE_UNCHECKED"]] * 3
+
+
+async def test_an_agreement_that_wants_no_price_checked_has_none_rated(hub: Hub) -> None:
+    await hub.prepare(checks={str(code): CheckAction.ACCEPT for code in PRICE_CHECKS})
+    assert await hub.codes(began("A", 0, cost="99")) == [[]]
+
+
+async def test_an_agreement_sets_what_a_price_leads_to(hub: Hub) -> None:
+    await hub.prepare(checks={"PRICE_MISMATCH": CheckAction.WARN, "TARIFF_UNKNOWN": CheckAction.ACCEPT})
+    assert await hub.codes(began("A", 0, make_tariff(), cost="99")) == [["PRICE_MISMATCH"]]
+    (record,) = await hub.spine.reads.run(lambda uow: [uow.cdrs.get(ObjectId(CPO, "A"))])
+    assert record is not None
+    assert record.answer.state.name == "ACCEPTED"
+    assert record.answer.findings[0].message == (
+        "is 99 and by the tariff 7.0000: 92.0000 too much, where 0.01 is tolerated"
+    )
