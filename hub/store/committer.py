@@ -175,7 +175,7 @@ class Committer:
         self._group, self._started = group, perf_counter()
         self._gathering.learn(len(group))
         if self._on_loop and not self._execute_here(group):
-            self._deliver_soon(loop)
+            self._delivered(loop)
             return
         work = self._runner.commit if self._on_loop else self._execute_and_commit
         self._durable = self._thread.submit(work, group)
@@ -202,23 +202,17 @@ class Committer:
         if self._runner.execute(group):
             self._runner.commit(group)
 
-    def _deliver_soon(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        if loop is None:
-            self._deliver()
-        else:
-            loop.call_soon(self._delivered, loop)
-
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         # A loop that has closed meanwhile has nobody left to answer; `stop` finishes the group.
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._delivered, loop)
 
-    def _delivered(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _delivered(self, loop: asyncio.AbstractEventLoop | None) -> None:
         try:
             self._deliver()
         finally:
             # Whatever those who are told of the commit make of it, who waits is not kept waiting.
-            if self._waiting:
+            if self._waiting and loop is not None:
                 self._schedule(loop)
 
     def _take(self) -> list[Job]:
