@@ -13,9 +13,10 @@ from hub.cli.failures import Exit
 from hub.cli.options import commands
 from hub.cli.output import print_json
 from hub.domain.errors import Invalid
+from hub.domain.rating.json_fields import parse_version
 from hub.domain.rating.json_reader import as_object
+from hub.domain.rating.json_tariff import parse_tariff
 from hub.domain.rating.lint import CODES, Finding, Severity, lint
-from hub.domain.rating.ocpi_json import parse_tariff, parse_version
 from hub.domain.rating.policy import POLICIES, ROAMHUB_2026, PricingPolicy, policy_named
 from hub.domain.tariffs import OcpiVersion
 

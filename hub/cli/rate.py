@@ -14,7 +14,9 @@ from hub.cli.rate_text import rated_text
 from hub.domain.errors import Invalid, invalid
 from hub.domain.rating.claim import compare
 from hub.domain.rating.engine import rate as rate_session
-from hub.domain.rating.ocpi_json import cdr_from_json, parse_version, tariffs_from_json
+from hub.domain.rating.json_cdr import cdr_from_json
+from hub.domain.rating.json_fields import parse_version
+from hub.domain.rating.json_tariff import tariffs_from_json
 from hub.domain.rating.policy import POLICIES, ROAMHUB_2026, policy_named
 from hub.domain.tariffs import OcpiVersion, Tariff
 

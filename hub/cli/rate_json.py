@@ -6,7 +6,7 @@ from hub.domain.money import OCPI_DECIMALS, round_half_away
 from hub.domain.rating.breakdown import Line, Note, Price, RatedCdr
 from hub.domain.rating.claim import COST_FIELDS, VOLUME_FIELDS, Claim, Difference
 from hub.domain.rating.exact import written
-from hub.domain.rating.ocpi_json import ParsedCdr
+from hub.domain.rating.json_cdr import ParsedCdr
 from hub.domain.rating.policy import PricingPolicy
 from hub.domain.tariffs import Dimension
 

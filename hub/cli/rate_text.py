@@ -8,7 +8,7 @@ from hub.domain.money import OCPI_DECIMALS, minor_unit_exponent, round_half_away
 from hub.domain.rating.breakdown import CostGroup, Line, LineKind, Price, RatedCdr
 from hub.domain.rating.claim import COST_FIELDS, Difference
 from hub.domain.rating.exact import spoken, written
-from hub.domain.rating.ocpi_json import ParsedCdr
+from hub.domain.rating.json_cdr import ParsedCdr
 from hub.domain.rating.policy import PricingPolicy
 from hub.domain.rating.zones import zone_named
 from hub.domain.tariffs import Dimension

@@ -16,7 +16,7 @@ from time import process_time
 from hub.domain.money import round_half_away
 from hub.domain.rating import ChargingPlan, RatableSession, RatedCdr, compile_tariff, period_of, quote, rate
 from hub.domain.rating.compile import _compile
-from hub.domain.rating.ocpi_json import tariffs_from_json
+from hub.domain.rating.json_tariff import tariffs_from_json
 from hub.domain.tariffs import (
     Dimension,
     PriceComponent,

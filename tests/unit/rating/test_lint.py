@@ -627,7 +627,7 @@ def test_every_real_dutch_tariff_is_read_and_linted(capsys: pytest.CaptureFixtur
 
 @pytest.mark.data
 def test_every_real_dutch_tariff_prices_a_session() -> None:
-    from hub.domain.rating.ocpi_json import tariffs_from_json
+    from hub.domain.rating.json_tariff import tariffs_from_json
 
     path = shared("locations", "ndw-nl-tariffs.jsonl.gz")
     charged = session(

@@ -13,16 +13,20 @@ from hub.domain.errors import Invalid
 from hub.domain.ids import PartyId
 from hub.domain.rating import (
     POLICIES,
+    ChargingPlan,
     CostGroup,
     LineKind,
+    NoteCode,
     PricingPolicy,
     RatablePeriod,
     RatableSession,
     RatedCdr,
+    quote,
     rate,
 )
 from hub.domain.rating.calendar import calendar_of
 from hub.domain.rating.compile import compile_tariff
+from hub.domain.rating.lint import lint
 from hub.domain.rating.policy import ROAMHUB_2026, DischargedEnergy
 from hub.domain.tariffs import (
     Dimension,
@@ -229,7 +233,7 @@ _VOLUMES = ("energy_kwh", "time_hours", "parking_hours", "reservation_hours")
 def test_splitting_a_period_where_no_price_changes_alters_nothing(
     charged: RatableSession, chosen: Tariff, data: st.DataObject
 ) -> None:
-    chosen = _unstepped(chosen)
+    stepped, chosen = chosen, _unstepped(chosen)
     index = data.draw(st.integers(0, len(charged.periods) - 1))
     period = charged.periods[index]
     end = [*(entry.start for entry in charged.periods[1:]), charged.end][index]
@@ -244,12 +248,16 @@ def test_splitting_a_period_where_no_price_changes_alters_nothing(
     later = period.start + timedelta(minutes=data.draw(st.integers(1, minutes - 1)))
     whole, first, second = period._replace(**tenths), period._replace(**half), period._replace(start=later, **half)
     head, tail = charged.periods[:index], charged.periods[index + 1 :]
-    one = rate(replace(charged, periods=(*head, whole, *tail)), [chosen])
-    two = rate(replace(charged, periods=(*head, first, second, *tail)), [chosen])
+    together, apart = (replace(charged, periods=(*head, *parts, *tail)) for parts in ((whole,), (first, second)))
+    one, two = rate(together, [chosen]), rate(apart, [chosen])
     assume(_priced(two, index) == _priced(two, index + 1))
     assume(_fees(one) == _fees(two))
     assert one.total_cost == two.total_cost
     assert _by_component(one) == _by_component(two)
+    # With its steps, the tariff adds what it adds and leaves all else.
+    for session in (together, apart):
+        rated = _by_component(rate(session, [stepped]))
+        assert {key: quantity for key, quantity in rated.items() if key[0] is not LineKind.STEP} == _by_component(one)
 
 
 def _priced(rated: RatedCdr, period: int) -> list[object]:
@@ -417,7 +425,7 @@ def hostile_sessions(draw: st.DrawFn) -> RatableSession:
     )
 
 
-@settings(UNHURRIED, max_examples=150)
+@settings(UNHURRIED, max_examples=UNHURRIED.max_examples * 5 // 2)
 @given(
     sessions() | hostile_sessions(),
     st.lists(tariffs() | hostile_tariffs(), max_size=3),
@@ -433,3 +441,54 @@ def test_nothing_but_the_documented_error_is_ever_raised(
     assert len(rated.lines) >= 0
     assert len(rated.taxes) >= 0
     assert len(rated.roundings) >= 0
+
+
+@UNHURRIED
+@given(
+    hostile_tariffs() | tariffs(),
+    st.builds(
+        ChargingPlan,
+        start=st.datetimes(timezones=st.just(UTC)) | st.datetimes(_NEW_YEAR, timezones=st.just(UTC)),
+        time_zone=st.sampled_from([*ZONES, "Nowhere", ""]),
+        energy_kwh=HOSTILE | _decimals("0", "99"),
+        power_kw=_maybe(HOSTILE | _decimals("0", "99")),
+        duration=_maybe(st.timedeltas() | st.timedeltas(timedelta(0), timedelta(days=31))),
+        parking=st.just(timedelta(0)) | st.timedeltas(),
+        so_far=_maybe(sessions() | hostile_sessions()),
+    ),
+)
+def test_a_quote_and_the_lint_raise_nothing_but_the_documented_error(chosen: Tariff, planned: ChargingPlan) -> None:
+    assert len(lint(chosen)) >= 0
+    try:
+        rated = quote(planned, [chosen])
+    except Invalid:
+        return
+    assert len(rated.lines) >= 0
+
+
+@UNHURRIED
+@given(
+    tariffs(),
+    st.integers(0, 5000),
+    st.sampled_from(ZONES),
+    _decimals("0", "40", 1),
+    st.integers(0, 1500),
+    st.integers(0, 1500),
+)
+def test_a_plan_is_cut_wherever_its_price_changes(
+    chosen: Tariff, minute: int, zone: str, energy: Decimal, charging: int, parking: int
+) -> None:
+    # The clocks of Amsterdam are put forward in this week, those of Lord Howe back by half an hour just after.
+    start = datetime(2024, 3, 29, 12, tzinfo=UTC) + timedelta(minutes=minute)
+    planned = ChargingPlan(
+        start=start,
+        time_zone=zone,
+        energy_kwh=energy,
+        duration=timedelta(minutes=charging),
+        parking=timedelta(minutes=parking),
+    )
+    rated = quote(planned, [chosen])
+    assert rated.total_time == _round(Decimal(charging + parking) / 60)
+    assert rated.total_energy == energy
+    if zone in {"UTC", "+05:45", "America/St_Johns", "Australia/Lord_Howe"}:
+        assert not rated.has(NoteCode.PERIOD_SPANS_PRICE_CHANGE)

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from hub.domain.errors import Invalid
 from hub.domain.ids import PartyId
 from hub.domain.rating import Price, period_of, policy_named, rate
+from hub.domain.rating.json_cdr import ParsedCdr, cdr_from_json
+from hub.domain.rating.json_fields import parse_version
 from hub.domain.rating.json_reader import as_number, load_json
-from hub.domain.rating.ocpi_json import ParsedCdr, ParsedTariff, cdr_from_json, parse_version, tariffs_from_json
+from hub.domain.rating.json_tariff import ParsedTariff, tariffs_from_json
 from hub.domain.tariffs import (
     Dimension,
     OcpiVersion,

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from hub.domain.rating import RatableSession, RatedCdr, period_of, rate
-from hub.domain.rating.ocpi_json import tariffs_from_json
+from hub.domain.rating.json_tariff import tariffs_from_json
 from hub.domain.tariffs import Tariff
 from tests.unit.rating.making import shared
 

@@ -8,7 +8,8 @@ import pytest
 
 from hub.domain.rating import RatedCdr, rate
 from hub.domain.rating.claim import compare
-from hub.domain.rating.ocpi_json import ParsedCdr, cdr_from_json, tariffs_from_json
+from hub.domain.rating.json_cdr import ParsedCdr, cdr_from_json
+from hub.domain.rating.json_tariff import tariffs_from_json
 from hub.domain.tariffs import OcpiVersion
 from tests.unit.rating.making import DATA, shared
 
