@@ -1,12 +1,14 @@
 """What the checks of CDRs ask of the rest of the hub."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hub.app.directory import Directory
-from hub.app.ports.cdrs import AuthorizationKey
+from hub.app.ports.cdrs import AuthorizationKey, Proof
 from hub.domain.cdrs.checks import KnownAuthorization
+from hub.domain.ids import ObjectId
 from hub.domain.tokens import TokenKey
 from hub.store.authorizations import StoredAuthorizations
+from hub.store.cdr_meter import find_proofs
 from hub.store.session import Session
 from hub.store.tokens import StoredTokens
 
@@ -34,3 +36,7 @@ class StoredCdrFacts:
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published."""
         return frozenset(StoredTokens(self._session, self._directory).find_many(set(tokens)))
+
+    def proofs(self, proofs: Iterable[Proof]) -> Mapping[Proof, Sequence[ObjectId]]:
+        """Return the CDRs on record that the same signed values came with."""
+        return find_proofs(self._session, self._directory(), proofs)

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from hub.app.directory import Directory
-from hub.domain.ids import ObjectId
+from hub.app.ports.cdrs import Proof
+from hub.domain.ids import ObjectId, PartyId
 from hub.domain.meter.evidence import DocumentEvidence, MeterEvidence
 from hub.domain.meter.model import Format, Measured, Reason, Signature
 from hub.store.keys import by_party
@@ -19,25 +20,41 @@ from hub.store.tables.meter import CdrMeterRow
 from hub.store.types import from_micros, to_micros
 
 _ROW = CdrMeterRow.__table__  # type: ignore[attr-defined]
-_FIND = SelectIn(select(_ROW.c.cdr_id, _ROW.c.evidence).where(_ROW.c.cpo == bindparam("cpo_")), _ROW.c.cdr_id)
+_PROVEN = SelectIn(select(_ROW.c.proof, _ROW.c.cdr_id).where(_ROW.c.cpo == bindparam("cpo_")), _ROW.c.proof)
+_FIND = SelectIn(
+    select(_ROW.c.cdr_id, _ROW.c.evidence, _ROW.c.proof).where(_ROW.c.cpo == bindparam("cpo_")), _ROW.c.cdr_id
+)
 
 
 def add_evidence(session: Session, cpo: int, cdr_id: str, evidence: MeterEvidence) -> None:
     """Record what a CDR's signed meter values proved, by the CPO's number and the folded id."""
-    session.insert(CdrMeterRow, (cpo, cdr_id, to_json(evidence)))
+    session.insert(CdrMeterRow, (cpo, cdr_id, to_json(evidence), evidence.proof or None))
 
 
 def read_evidence(session: Session, directory: Directory, cdrs: Iterable[ObjectId]) -> dict[ObjectId, MeterEvidence]:
     """Return what is recorded for those of these CDRs that have any; one query for each CPO."""
     return {
-        ObjectId(cpo, cdr_id): from_json(evidence)
+        ObjectId(cpo, cdr_id): from_json(evidence, bytes(proof or b""))
         for cpo, number, folded in by_party(cdrs, directory)
-        for cdr_id, evidence in _FIND.all(session.connection, folded, (number,))
+        for cdr_id, evidence, proof in _FIND.all(session.connection, folded, (number,))
     }
 
 
+def find_proofs(session: Session, directory: Directory, proofs: Iterable[Proof]) -> dict[Proof, list[ObjectId]]:
+    """Return the CDRs that the same signed values came with, by CPO and proof; one query for each CPO."""
+    wanted: dict[PartyId, set[bytes]] = {}
+    for cpo, proof in proofs:
+        wanted.setdefault(cpo, set()).add(proof)
+    found: dict[Proof, list[ObjectId]] = {}
+    for cpo, several in wanted.items():
+        party = directory.parties.get(cpo)
+        for proof, cdr_id in _PROVEN.all(session.connection, several, (party.number,)) if party else ():
+            found.setdefault((cpo, bytes(proof)), []).append(ObjectId(cpo, cdr_id))
+    return found
+
+
 def to_json(evidence: MeterEvidence) -> str:
-    """Return evidence as it is stored."""
+    """Return evidence as it is stored, but for the proof, which has a column of its own."""
     measured = evidence.measured
     whole = {
         "signature": evidence.signature,
@@ -67,7 +84,7 @@ def to_json(evidence: MeterEvidence) -> str:
     return json.dumps(whole, separators=(",", ":"))
 
 
-def from_json(text: str) -> MeterEvidence:
+def from_json(text: str, proof: bytes) -> MeterEvidence:
     """Return evidence as it was."""
     whole = json.loads(text)
     return MeterEvidence(
@@ -76,6 +93,7 @@ def from_json(text: str) -> MeterEvidence:
         reasons=_reasons(whole["reasons"]),
         documents=tuple(_document(index, each) for index, each in enumerate(whole["documents"])),
         measured=_measured(*whole["measured"]) if whole["measured"] else None,
+        proof=proof,
     )
 
 

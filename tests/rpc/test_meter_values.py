@@ -115,7 +115,13 @@ def charged(energy: str, *documents: str, key: str = "", name: str = "CDR-1", **
 
 
 def codes(answer: cdr_pb2.SubmitCdrResponse | cdr_pb2.CdrRecord) -> list[str]:
-    return [finding.code for finding in answer.findings]
+    """Return the codes of the findings about meters."""
+    return [finding.code for finding in answer.findings if finding.code.startswith("METER")]
+
+
+def message(answer: cdr_pb2.SubmitCdrResponse, code: str) -> str:
+    (found,) = (finding.message for finding in answer.findings if finding.code == code)
+    return found
 
 
 def real(file: str) -> tuple[str, str]:
@@ -180,7 +186,7 @@ async def test_the_key_that_comes_along_verifies_and_earns_no_trust(station: Sta
     assert (answer.state, codes(answer)) == (ACCEPTED, ["METER_KEY_UNKNOWN"])
     meter = (await station.record(station.cpo)).meter
     assert (meter.signature, meter.billable, list(meter.reasons)) == (VALID, False, ["key_not_trusted"])
-    assert meter.documents[0].key_fingerprint in answer.findings[0].message
+    assert meter.documents[0].key_fingerprint in message(answer, "METER_KEY_UNKNOWN")
     assert not meter.documents[0].key_id
 
 
@@ -256,10 +262,9 @@ async def test_energy_that_is_not_the_meter_s_is_returned(station: Station) -> N
     await station.register(METER.spki.hex())
     answer = await station.submit(charged("23", WHOLE))
     assert answer.state == RETURNED
-    found = {finding.code: finding.message for finding in answer.findings}
-    assert found.keys() == {"METER_KEY_LATE", "METER_ENERGY_MISMATCH"}
-    assert "23 kWh" in found["METER_ENERGY_MISMATCH"]
-    assert "22.5" in found["METER_ENERGY_MISMATCH"]
+    assert codes(answer) == ["METER_KEY_LATE", "METER_ENERGY_MISMATCH"]
+    assert "23 kWh" in message(answer, "METER_ENERGY_MISMATCH")
+    assert "22.5" in message(answer, "METER_ENERGY_MISMATCH")
     meter = (await station.record(station.cpo)).meter
     assert (meter.signature, meter.billable, list(meter.reasons)) == (VALID, False, ["energy_differs"])
     assert meter.energy_kwh.value == "22.5"
@@ -273,6 +278,29 @@ async def test_signed_times_outside_of_the_session_are_told(station: Station) ->
     meter = (await station.record(station.emsp)).meter
     assert meter.begin_time.ToJsonString() == "2026-03-01T12:00:00Z"
     assert meter.end_time.ToJsonString() == "2026-03-01T13:00:00Z"
+
+
+async def test_signed_values_prove_one_charge_only(station: Station) -> None:
+    await station.register(METER.spki.hex())
+    first = charged("22.5", WHOLE, name="CDR-1")
+    again = charged("22.5", base64.b64encode(WHOLE.encode()).decode(), METER.ocmf(payload(UNSET[0])), name="CDR-2")
+    await station.submit(first, 1)
+    answer = await station.submit(again, 2)
+    assert answer.state == RETURNED
+    assert "cdr-1" in message(answer, "METER_DATA_REUSED")
+    await station.submit(credit_of(first), 3)
+    put_right = await station.submit(charged("22.5", WHOLE, name="CDR-3"), 4)
+    assert (put_right.state, codes(put_right)) == (ACCEPTED, codes(await station.record(station.cpo, "CDR-1")))
+
+
+async def test_signed_values_are_not_used_twice_within_one_batch(station: Station) -> None:
+    await station.demand()
+    await station.register(METER.spki.hex())
+    cdrs = [charged("22.5", WHOLE, name=f"CDR-{at}") for at in (1, 2)]
+    cdrs += [credit_of(cdrs[0]), charged("22.5", WHOLE, name="CDR-3"), charged("22.5", WHOLE, name="CDR-4")]
+    batch = cdr_pb2.BatchSubmitCdrsRequest(requests=[submission(cdr, at) for at, cdr in enumerate(cdrs, 1)])
+    outcomes = (await cdr_pb2_grpc.CdrServiceStub(station.cpo.channel).BatchSubmitCdrs(batch)).outcomes
+    assert [each.response.state for each in outcomes] == [ACCEPTED, RETURNED, ACCEPTED, ACCEPTED, RETURNED]
 
 
 HOSTILE: dict[str, list[str]] = {
@@ -305,8 +333,8 @@ async def test_what_is_not_supported_is_named(station: Station) -> None:
     odd = METER.ocmf(payload(*UNSET), SA="ECDSA-secp521r1-SHA512")
     answer = await station.submit(charged("22.5", document, odd))
     assert (answer.state, codes(answer)) == (ACCEPTED, ["METER_SIGNATURE_UNSUPPORTED"])
-    assert "EDL40" in answer.findings[0].message
-    assert "secp521r1" in answer.findings[0].message
+    assert "EDL40" in message(answer, "METER_SIGNATURE_UNSUPPORTED")
+    assert "secp521r1" in message(answer, "METER_SIGNATURE_UNSUPPORTED")
 
 
 async def test_a_batch_and_a_stream_are_verified_each_for_itself(station: Station) -> None:
@@ -316,7 +344,7 @@ async def test_a_batch_and_a_stream_are_verified_each_for_itself(station: Statio
         charged("22.5", WHOLE, name="CDR-1"),
         make_cdr("CDR-2"),
         charged("22.5", WHOLE.replace("32.5", "42.5"), name="CDR-3"),
-        charged("22.5", *[WHOLE] * 40, name="CDR-4"),
+        charged("22.5", *[METER.ocmf(payload(*UNSET, page="T9"))] * 40, name="CDR-4"),
     ]
     requests = [submission(cdr, at) for at, cdr in enumerate(cdrs, 1)]
     service = cdr_pb2_grpc.CdrServiceStub(station.cpo.channel)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.app.cdrs.tariffs import PublishedTariffs, TariffReader
-from hub.app.ports.cdrs import AuthorizationKey, StoredCdr
+from hub.app.ports.cdrs import AuthorizationKey, Proof, StoredCdr
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, CheckAction
 from hub.domain.cdrs.checks import (
@@ -14,10 +14,11 @@ from hub.domain.cdrs.checks import (
     KnownEvse,
     KnownOriginal,
     KnownPeriod,
+    KnownProven,
     KnownSession,
 )
 from hub.domain.cdrs.pricing import CdrPrice, price_cdr
-from hub.domain.cdrs.record import Cdr
+from hub.domain.cdrs.record import Cdr, CdrState
 from hub.domain.ids import ObjectId, fold
 from hub.domain.locations import EvseFacts, EvseKey
 from hub.domain.rating import policy_named
@@ -35,6 +36,7 @@ class Knowledge:
         periods: Open periods that follow a cut-off, by agreement.
         zones: Time zones of the locations of those.
         tariffs: Tariffs as published when the sessions began.
+        proofs: CDRs by the signed values that came with them; grows with what the group records.
     """
 
     uow: UnitOfWork
@@ -47,6 +49,7 @@ class Knowledge:
     periods: Mapping[str, KnownPeriod]
     zones: Mapping[ObjectId, str]
     tariffs: PublishedTariffs
+    proofs: dict[Proof, list[ObjectId]]
 
     @classmethod
     def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> "Knowledge":
@@ -56,10 +59,13 @@ class Knowledge:
         evses = uow.locations.evses({_evse(cdr) for cdr in charges})
         strays = {key for key, evse in evses.items() if evse is None}
         unquoted = [cdr for cdr in charges if not cdr.authorization_reference]
+        proofs = {(cdr.id.party, cdr.meter.proof) for cdr in charges if cdr.meter is not None and cdr.meter.proof}
+        proven = {proof: list(ids) for proof, ids in uow.cdr_facts.proofs(proofs).items()} if proofs else {}
+        others = [*originals, *(each for ids in proven.values() for each in ids)]
         return cls(
             uow=uow,
-            stored=dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *originals])),
-            credited=set(uow.cdrs.credited(originals)) if originals else set(),
+            stored=dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *others])),
+            credited=set(uow.cdrs.credited(others)) if others else set(),
             sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
             authorizations=uow.cdr_facts.authorizations(
                 {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
@@ -69,7 +75,15 @@ class Knowledge:
             evses=evses,
             zones=uow.locations.time_zones({ObjectId(key.party, key.location) for key in strays}) if strays else {},
             tariffs=PublishedTariffs(uow, charges, reader),
+            proofs=proven,
         )
+
+    def learn(self, cdr: Cdr, *, accepted: bool) -> None:
+        """Take note of what the group has recorded."""
+        if cdr.credit and accepted:
+            self.credited.add(ObjectId(cdr.id.party, cdr.credit_of))
+        if cdr.meter is not None and cdr.meter.proof:
+            self.proofs.setdefault((cdr.id.party, cdr.meter.proof), []).append(cdr.id)
 
     def about(self, cdr: Cdr, agreement: Agreement) -> Known:
         """Return what bears on one CDR."""
@@ -91,7 +105,17 @@ class Knowledge:
             price=None if cdr.credit else self._price(cdr, agreement, evse),
             price_tolerance=agreement.terms.price_tolerance,
             price_tolerance_relative=agreement.terms.price_tolerance_relative,
+            proven=self._proven(cdr) if cdr.meter is not None and cdr.meter.proof else None,
         )
+
+    def _proven(self, cdr: Cdr) -> KnownProven | None:
+        """Return the CDR that the same signed values already stand for: one that is settled, or may yet be."""
+        assert cdr.meter is not None
+        for key in self.proofs.get((cdr.id.party, cdr.meter.proof), ()):
+            stored = self.stored[key]
+            if stored.answer.state in _MAY_BE_SETTLED and key not in self.credited:
+                return KnownProven(id=key, emsp=stored.emsp)
+        return None
 
     def _price(self, cdr: Cdr, agreement: Agreement, evse: EvseFacts | None) -> CdrPrice | None:
         checks = agreement.terms.checks
@@ -113,6 +137,9 @@ class Knowledge:
             credit=stored.credit,
             credited=key in self.credited,
         )
+
+
+_MAY_BE_SETTLED = frozenset({CdrState.ACCEPTED, CdrState.QUARANTINED})
 
 
 def _agreements(uow: UnitOfWork, cdrs: Sequence[Cdr]) -> set[str]:

@@ -38,4 +38,4 @@ def prove(
 ) -> MeterEvidence:
     """Return what a claim's documents prove under these keys."""
     verdicts = verifier.verify(documents, [key.claim.material.spki.hex() for key in keys])
-    return evidence_of(verdicts, claim.energy_kwh, keys)
+    return evidence_of(documents, verdicts, claim.energy_kwh, keys)

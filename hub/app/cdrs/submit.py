@@ -226,8 +226,7 @@ class _Intake:
             credit=cdr.credit,
         )
         self._uow.cdrs.add(cdr, stored)
-        if cdr.credit and accepted:
-            self._knowledge.credited.add(ObjectId(cdr.id.party, cdr.credit_of))
+        self._knowledge.learn(cdr, accepted=accepted)
         return stored
 
     def _held(self, cdr: Cdr, answer: CdrAnswer, terms: Terms, replaced: Standing | None) -> Standing:

@@ -114,6 +114,9 @@ class CdrStandings(Protocol):
 #: An authorization as a CDR quotes it: the CPO that was answered, and the reference.
 AuthorizationKey = tuple[PartyId, str]
 
+#: What a CDR is proven by: the CPO, and SHA-256 of what its meter signed at the transaction's end.
+Proof = tuple[PartyId, bytes]
+
 
 class CdrFacts(Protocol):
     """What the checks of CDRs ask of the rest of the hub; each method is one query."""
@@ -124,4 +127,8 @@ class CdrFacts(Protocol):
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published, whether valid now or not."""
+        ...
+
+    def proofs(self, proofs: Iterable[Proof]) -> Mapping[Proof, Sequence[ObjectId]]:
+        """Return the CDRs on record that the same signed values came with, whatever became of them."""
         ...

@@ -8,7 +8,17 @@ from hashlib import sha256
 
 from hub.domain.meter.cdr import SignedData, conclude, documents_of
 from hub.domain.meter.keys import MeterKey
-from hub.domain.meter.model import Entry, Format, Measured, Reason, Signature, Unread, Verdict
+from hub.domain.meter.model import (
+    Entry,
+    Event,
+    Format,
+    Measured,
+    MeterDocument,
+    Reason,
+    Signature,
+    Unread,
+    Verdict,
+)
 
 #: Signed values of one CDR, documents in them, and characters of both their texts: far more than stations send, and
 #: what bounds the work that one CDR can cause.
@@ -54,6 +64,8 @@ class MeterEvidence:
         documents: Each document, in order.
         measured: What the one transaction says whose signatures hold, billable or not; None where there is no such
             transaction, or more than one.
+        proof: SHA-256 of what the meter signed at the end of that transaction, which tells it from every other; empty
+            where there is none, or no energy in it.
     """
 
     signature: Signature
@@ -61,6 +73,7 @@ class MeterEvidence:
     reasons: tuple[Reason, ...]
     documents: tuple[DocumentEvidence, ...]
     measured: Measured | None
+    proof: bytes = b""
 
 
 def documents_within_bounds(signed: SignedData) -> tuple[Entry, ...]:
@@ -80,10 +93,13 @@ def tolerance(measured: Measured) -> Decimal:
     return min(max(measured.resolution_kwh, _TOLERANCE_LEAST), _TOLERANCE_MOST)
 
 
-def evidence_of(verdicts: Sequence[Verdict], claimed_kwh: Decimal, keys: Sequence[MeterKey]) -> MeterEvidence:
+def evidence_of(
+    documents: Sequence[Entry], verdicts: Sequence[Verdict], claimed_kwh: Decimal, keys: Sequence[MeterKey]
+) -> MeterEvidence:
     """Return what the verdicts on a CDR's documents prove.
 
     Args:
+        documents: The documents.
         verdicts: As a `MeterVerifier` gave them; at least one.
         claimed_kwh: The CDR's total energy.
         keys: Those that were trusted.
@@ -98,6 +114,16 @@ def evidence_of(verdicts: Sequence[Verdict], claimed_kwh: Decimal, keys: Sequenc
         reasons=finding.reasons,
         documents=tuple(_document(each, registered) for each in verdicts),
         measured=measured,
+        proof=_proof(documents, verdicts) if measured is not None and measured.energy_kwh else b"",
+    )
+
+
+def _proof(documents: Sequence[Entry], verdicts: Sequence[Verdict]) -> bytes:
+    """Return what tells the one transaction that was measured from every other."""
+    return next(
+        sha256(document.signed).digest()
+        for document, verdict in zip(documents, verdicts, strict=True)
+        if verdict.measured is not None and isinstance(document, MeterDocument) and document.has(Event.END)
     )
 
 

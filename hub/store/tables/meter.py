@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from hub.store.types import UtcMicros
@@ -49,10 +49,21 @@ class CdrMeterRow(SQLModel, table=True):
         cpo: Number of the party that submitted the CDR.
         cdr_id: The CDR's folded id.
         evidence: JSON, as `hub.store.cdr_meter` writes it.
+        proof: SHA-256 of what the meter signed at the transaction's end; null where it measured nothing.
     """
 
     __tablename__ = "cdr_meter"
+    __table_args__ = (
+        Index(
+            "cdr_meter_proof",
+            "cpo",
+            "proof",
+            sqlite_where=text("proof IS NOT NULL"),
+            postgresql_where=text("proof IS NOT NULL"),
+        ),
+    )
 
     cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     cdr_id: str = Field(sa_column=Column(Text, primary_key=True))
     evidence: str = Field(sa_column=Column(Text, nullable=False))
+    proof: bytes | None = Field(sa_column=Column(LargeBinary))

@@ -23,6 +23,7 @@ KNOWN = Known(
     currency="EUR",
     age_max=None,
     period=None,
+    proven=None,
 )
 
 

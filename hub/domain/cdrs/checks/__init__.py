@@ -7,7 +7,15 @@ check.
 from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, PRICE_CHECKS, Check
 from hub.domain.cdrs.checks.examine import decide, examine
 from hub.domain.cdrs.checks.hints import FIX_HINTS
-from hub.domain.cdrs.checks.known import Known, KnownAuthorization, KnownEvse, KnownOriginal, KnownPeriod, KnownSession
+from hub.domain.cdrs.checks.known import (
+    Known,
+    KnownAuthorization,
+    KnownEvse,
+    KnownOriginal,
+    KnownPeriod,
+    KnownProven,
+    KnownSession,
+)
 
 __all__ = [
     "DEFAULT_ACTIONS",
@@ -19,6 +27,7 @@ __all__ = [
     "KnownEvse",
     "KnownOriginal",
     "KnownPeriod",
+    "KnownProven",
     "KnownSession",
     "decide",
     "examine",

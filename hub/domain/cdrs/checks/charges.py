@@ -24,7 +24,7 @@ def check_charge(cdr: Cdr, known: Known) -> Found:
     yield from check_late(cdr, known)
     yield from _sums(cdr)
     yield from check_physics(cdr, known)
-    yield from check_meter(cdr)
+    yield from check_meter(cdr, known)
     if cdr.currency != known.currency:
         yield Check.CURRENCY_MISMATCH, "currency", "is not the agreement's currency"
     yield from check_price(cdr, known)

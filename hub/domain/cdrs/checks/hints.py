@@ -75,6 +75,9 @@ FIX_HINTS: Mapping[Check, str] = {
     Check.METER_TIME_MISMATCH: (
         "Correct the clock of the meter or of the back end, or send the signed values of this very session."
     ),
+    Check.METER_DATA_REUSED: (
+        "Send the signed values of this very session. Where the other CDR was wrong, credit it first."
+    ),
     Check.TARIFF_UNKNOWN: (
         "Publish the tariff before it prices sessions, or correct its id. Until then the CDR is rated by the "
         "tariff inside it."

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hub.domain.agreements import Cycle
 from hub.domain.cdrs.pricing import CdrPrice
-from hub.domain.ids import PartyId
+from hub.domain.ids import ObjectId, PartyId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,13 @@ class KnownPeriod(NamedTuple):
     time_zone: str
 
 
+class KnownProven(NamedTuple):
+    """A CDR that the same signed meter values came with, and that is settled or may yet be."""
+
+    id: ObjectId
+    emsp: PartyId
+
+
 class Known(NamedTuple):
     """What the hub knows that bears on one CDR; None means it does not know the thing.
 
@@ -69,6 +76,7 @@ class Known(NamedTuple):
         price: Our own price of a charge; None where the agreement wants none.
         price_tolerance: How far a cost may lie from ours, in the CDR's currency.
         price_tolerance_relative: The same as a share of ours; the larger of the two counts.
+        proven: What the CDR's signed meter values stand for already; None for nothing.
     """
 
     now: datetime
@@ -84,3 +92,4 @@ class Known(NamedTuple):
     price: CdrPrice | None = None
     price_tolerance: Decimal = Decimal(0)
     price_tolerance_relative: Decimal = Decimal(0)
+    proven: KnownProven | None = None

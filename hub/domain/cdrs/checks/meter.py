@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from hub.domain.cdrs.checks.codes import Check, Found
+from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.record import Cdr
 from hub.domain.meter.cdr import HARMLESS
 from hub.domain.meter.evidence import DocumentEvidence, MeterEvidence, tolerance
@@ -43,7 +44,7 @@ _SHOWN_MAX = 5
 _FIELD = "signed_data"
 
 
-def check_meter(cdr: Cdr) -> Found:
+def check_meter(cdr: Cdr, known: Known) -> Found:
     """Yield what signed meter values say against a charge."""
     evidence = cdr.meter
     if evidence is None:
@@ -54,6 +55,10 @@ def check_meter(cdr: Cdr) -> Found:
         yield from _signatures(evidence.documents)
         yield from _billing(evidence)
     yield from _claims(cdr, evidence)
+    if known.proven is not None:
+        # Of another eMSP's CDR this one must not hear.
+        name = f" {known.proven.id.id}" if known.proven.emsp == cdr.emsp else ""
+        yield Check.METER_DATA_REUSED, _FIELD, f"came with another CDR{name}, which stands for its energy"
 
 
 def _signatures(documents: Sequence[DocumentEvidence]) -> Found:
