@@ -54,7 +54,9 @@ class Config:
         "the first start; it is for good.",
     )
     tax_tables: str = _setting("", "Folder of tax tables, NAME.json, beside and over the built-in `default`.")
-    clearing_seconds: float = _setting(2.0, "How often the hub looks for settlement periods that are due, in seconds.")
+    clearing_seconds: float = _setting(
+        2.0, "How often the hub looks for settlement periods and deadlines of CDRs that are due, in seconds."
+    )
 
     def database(self) -> str:
         """Return the SQLAlchemy URL of the database."""
