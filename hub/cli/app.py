@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "partner": ("hub.cli.partners", "Invite partners, see who takes part, shut somebody out."),
         "operator": ("hub.cli.operators", "Give the hub's people certificates of their own."),
         "agreement": ("hub.cli.agreements", "Who roams with whom, and on what terms."),
+        "cdr": ("hub.cli.cdrs", "What became of CDRs, and what waits for whom."),
         "period": ("hub.cli.periods", "Settlement periods, from cut-off to issued."),
         "gaps": ("hub.cli.gaps", "What should be on record and is not."),
         "statement": ("hub.cli.statements", "Who owes whom, and the bundles that prove it."),

@@ -1,6 +1,7 @@
 """Returned and quarantined CDRs over real mutual TLS: the queue, the decisions, and what each side is told."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from roamhub.v1 import cdr_object_pb2, cdr_pb2, cdr_pb2_grpc, common_pb2, journa
 
 from adapters.partner.cdrs import Cdrs
 from adapters.partner.connection import Connection
-from adapters.partner.credentials import Credentials
+from adapters.partner.credentials import Credentials, Store
 from adapters.partner.errors import Precondition
 from adapters.partner.outbox import Outbox
 from adapters.partner.returns import Returns
 from hub.app.cdrs.standings import due
+from hub.cli.app import run
 from hub.domain.agreements import CheckAction
 from hub.domain.cdrs.checks import Check
 from hub.domain.ids import ObjectId, PartyId
@@ -46,16 +48,17 @@ class Sides:
         request = cdr_pb2.SubmitCdrRequest(request_id=str(uuid4()), cdr=cdr, replaces=replaces)
         return await self.cpo.SubmitCdr(request)
 
+    def credentials(self, partner: Partner) -> Credentials:
+        return Credentials(
+            key_pem=partner.key_pem,
+            certificate_pem=partner.chain_pem,
+            authority_pem=self.hub.ca.ca_pem,
+            hub=f"127.0.0.1:{self.hub.port}",
+        )
+
     def connection(self, partner: Partner) -> Connection:
         """Return a connection of the SDK."""
-        return Connection(
-            Credentials(
-                key_pem=partner.key_pem,
-                certificate_pem=partner.chain_pem,
-                authority_pem=self.hub.ca.ca_pem,
-                hub=f"127.0.0.1:{self.hub.port}",
-            )
-        )
+        return Connection(self.credentials(partner))
 
 
 @pytest.fixture
@@ -310,3 +313,36 @@ async def test_what_fell_due_while_the_hub_was_down_is_done_at_its_next_start(si
         ("RETURNED", "UNDECIDED"),
         ("WITHDRAWN", "LAPSED"),
     ]
+
+
+async def test_the_queue_is_worked_off_by_hand(
+    sides: Sides, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROAMHUB_DATA", raising=False)
+    for partner, folder in zip(sides.partners[:2], ("cpo", "emsp"), strict=True):
+        Store(tmp_path / folder).save(sides.credentials(partner))
+    await sides.submit(doubtful("C1"))
+    await sides.submit(wrong("C2"))
+
+    async def roamhub(*arguments: str) -> tuple[int, str]:
+        code = await asyncio.to_thread(run, ["cdr", *arguments])
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    cpo, emsp = ("--as", str(tmp_path / "cpo")), ("--as", str(tmp_path / "emsp"))
+    code, listed = await roamhub("returns", *cpo)
+    assert (code, "NL-CPO/C2  RETURNED" in listed, "NL-CPO/C1" in listed) == (0, True, False)
+    assert "NL-CPO/C1  QUARANTINED" in (await roamhub("returns", "--everybody", *cpo))[1]
+    assert json.loads((await roamhub("returns", "--json", *emsp))[1])[0]["cdr"]["id"] == "C1"
+    assert await roamhub("review", "NL-CPO/C1", *emsp) == (2, "roamhub: UNUSABLE: --accept or --return is needed\n")
+    code, told = await roamhub("review", "NL-CPO/C1", "--accept", "--note", "she was there", *emsp)
+    assert (code, "ACCEPTED" in told, "REVIEW  she was there" in told) == (0, True, True)
+    code, told = await roamhub("review", "NL-CPO/C1", "--return", *emsp)
+    assert (code, told.startswith("roamhub: CDR_STATE: ")) == (3, True)
+    code, told = await roamhub("show", "nl-cpo/c2", *cpo)
+    assert (code, "waits for  NL-CPO" in told) == (0, True)
+    assert "ERROR TIMES_DISORDERED charging_periods: start before the session or after its end\n  Correct" in told
+    code, told = await roamhub("withdraw", "NL-CPO/C2", "--json", *cpo)
+    assert json.loads(told)["state"] == "CDR_STATE_WITHDRAWN"
+    code, told = await roamhub("show", "C2", *cpo)
+    assert (code, "write the CPO and its id" in told) == (2, True)

@@ -29,7 +29,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"Usage: roamhub {command}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("group", ["partner", "period", "statement", "keys", "agreement", "operator", "import"])
+@pytest.mark.parametrize("group", ["partner", "period", "statement", "keys", "agreement", "operator", "import", "cdr"])
 def test_the_help_of_a_group_cuts_no_sentence_short(group: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([group, "--help"]) == 0
     assert "..." not in capsys.readouterr().out.replace("COMMAND [ARGS]...", "")

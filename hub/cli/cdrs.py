@@ -1,0 +1,168 @@
+"""`roamhub cdr`: what became of a CDR, what waits for whom, and the two decisions about it."""
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.cli.failures import Failure
+from hub.cli.options import ActAs, Json, call, commands, hub_channel, pages
+from hub.cli.output import as_dict, moment, print_fields, print_json, print_table, word
+
+if TYPE_CHECKING:
+    from roamhub.v1.cdr_pb2 import CdrRecord
+    from roamhub.v1.common_pb2 import ObjectKey
+
+app = commands()
+
+Name = Annotated[str, typer.Argument(metavar="CDR", help="The CPO and its id of the CDR: NL-ABC/id.")]
+Note = Annotated[str, typer.Option(help="Why, for people; both sides read it.")]
+
+
+@app.callback()
+def _group() -> None:
+    """See what became of CDRs, decide on quarantined ones, withdraw returned ones."""
+
+
+@app.command()
+def returns(
+    act_as: ActAs,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Also those on which the other side has to act.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List CDRs that wait to be put right or decided on, the earliest deadline first."""
+    from roamhub.v1.cdr_pb2 import CdrState, ListReturnsRequest
+    from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+
+    with hub_channel(None, act_as) as channel:
+        request = ListReturnsRequest(own_turn=not everybody)
+        found = list(pages(CdrServiceStub(channel).ListReturns, request, "cdrs"))
+    if json:
+        print_json([as_dict(record) for record in found])
+        return
+    rows = [
+        (
+            _name(record),
+            word(CdrState, record.state),
+            moment(record.deadline),
+            _party(record.awaited),
+            f"{record.cdr.total_cost.before_taxes.value} {record.cdr.currency}",
+            ", ".join(finding.code for finding in _errors(record)),
+        )
+        for record in found
+    ]
+    print_table(("CDR", "STATE", "DEADLINE", "WAITS FOR", "COST", "FINDINGS"), rows, right=(4,))
+
+
+@app.command()
+def show(name: Name, act_as: ActAs, json: Json = False) -> None:
+    """Show where a CDR stands, how it came there, and what was found."""
+    from roamhub.v1.cdr_pb2 import GetCdrRequest
+    from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+
+    with hub_channel(None, act_as) as channel:
+        record = call(CdrServiceStub(channel).GetCdr, GetCdrRequest(key=_key(name)))
+    _tell(record, json=json)
+
+
+@app.command()
+def review(
+    name: Name,
+    act_as: ActAs,
+    accept: Annotated[bool | None, typer.Option("--accept/--return", help="What to say to it.")] = None,
+    note: Note = "",
+    json: Json = False,
+) -> None:
+    """Accept or return a quarantined CDR, as the eMSP that would pay it."""
+    from roamhub.v1.cdr_pb2 import CDR_DECISION_ACCEPT, CDR_DECISION_RETURN, GetCdrRequest, ReviewCdrRequest
+    from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+
+    if accept is None:
+        raise Failure("--accept or --return is needed")
+    with hub_channel(None, act_as) as channel:
+        stub, key = CdrServiceStub(channel), _key(name)
+        request = ReviewCdrRequest(
+            request_id=str(uuid.uuid4()),
+            key=key,
+            emsp=call(stub.GetCdr, GetCdrRequest(key=key)).emsp,
+            decision=CDR_DECISION_ACCEPT if accept else CDR_DECISION_RETURN,
+            note=note,
+        )
+        record = call(stub.ReviewCdr, request)
+    _tell(record, json=json)
+
+
+@app.command()
+def withdraw(name: Name, act_as: ActAs, note: Note = "", json: Json = False) -> None:
+    """Withdraw a returned or quarantined CDR, as its CPO: nothing more will come of it."""
+    from roamhub.v1.cdr_pb2 import WithdrawCdrRequest
+    from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+
+    with hub_channel(None, act_as) as channel:
+        request = WithdrawCdrRequest(request_id=str(uuid.uuid4()), key=_key(name), note=note)
+        record = call(CdrServiceStub(channel).WithdrawCdr, request)
+    _tell(record, json=json)
+
+
+def _key(name: str) -> "ObjectKey":
+    from roamhub.v1.common_pb2 import ObjectKey
+
+    from adapters.partner import party as parse
+
+    owner, _, cdr_id = name.partition("/")
+    try:
+        party = parse(owner)
+    except ValueError:
+        raise Failure(f"{name}: write the CPO and its id of the CDR, such as NL-ABC/id") from None
+    return ObjectKey(country_code=party.country_code, party_id=party.party_id, id=cdr_id)
+
+
+def _name(record: "CdrRecord") -> str:
+    return f"{_party(record.cdr)}/{record.cdr.id}"
+
+
+def _party(key: Any) -> str:  # noqa: ANN401
+    return f"{key.country_code}-{key.party_id}" if key.party_id else ""
+
+
+def _errors(record: "CdrRecord") -> list[Any]:
+    from roamhub.v1.cdr_pb2 import FINDING_SEVERITY_ERROR
+
+    return [finding for finding in record.findings if finding.severity == FINDING_SEVERITY_ERROR]
+
+
+def _tell(record: "CdrRecord", *, json: bool) -> None:
+    from roamhub.v1.cdr_pb2 import CdrState, FindingSeverity
+
+    if json:
+        print_json(as_dict(record))
+        return
+    cdr = record.cdr
+    print_fields(
+        {
+            "cdr": _name(record),
+            "state": word(CdrState, record.state),
+            "deadline": moment(record.deadline),
+            "waits for": _party(record.awaited),
+            "emsp": _party(record.emsp),
+            "agreement": record.agreement,
+            "session": f"{moment(cdr.start_date_time)} to {moment(cdr.end_date_time)}",
+            "energy": f"{cdr.total_energy.value} kWh",
+            "cost": f"{cdr.total_cost.before_taxes.value} {cdr.currency}",
+            "replaces": record.replaces,
+            "replaced by": record.replaced_by,
+            "statement": record.statement,
+        }
+    )
+    print()
+    steps = [
+        (step.journal_index, moment(step.recorded_time), word(CdrState, step.state), step.cause, step.note)
+        for step in record.history
+    ]
+    print_table(("INDEX", "TIME", "STATE", "CAUSE", "NOTE"), steps, right=(0,))
+    for finding in record.findings:
+        print(f"\n{word(FindingSeverity, finding.severity)} {finding.code} {finding.field}: {finding.message}")
+        if finding.fix_hint:
+            print(f"  {finding.fix_hint}")
