@@ -1,18 +1,30 @@
-"""What a plan of charging would cost at a connector, under the tariffs its CPO publishes."""
+"""What a plan of charging, or a session under way, would cost under the tariffs its CPO publishes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from hub.app.locations import get_location
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.errors import Precondition
+from hub.app.sessions import get_session
+from hub.domain.errors import NotFound, Precondition
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.locations import LocationRecord
 from hub.domain.parties import Caller
-from hub.domain.rating import ROAMHUB_2026, PricingPolicy, RatedCdr, policy_named
+from hub.domain.rating import (
+    ROAMHUB_2026,
+    Note,
+    NoteCode,
+    PricingPolicy,
+    RatablePeriod,
+    RatableSession,
+    RatedCdr,
+    policy_named,
+    rate,
+)
 from hub.domain.rating.quote import ChargingPlan, quote
+from hub.domain.sessions import ChargingSession
 from hub.domain.tariffs import Tariff
 
 
@@ -47,6 +59,96 @@ class QuoteRequest:
     parking: timedelta
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What a CPO last reported of a session, as far as it is priced.
+
+    Attributes:
+        end: Up to when the report goes.
+        periods_assumed: The session came without charging periods; the one there is was made of its totals.
+        tariff_ids: Those that the periods name, each once.
+        terms: Reads what the location says about the connector; raises NotFound where there is none.
+    """
+
+    location_id: str
+    currency: str
+    start: datetime
+    end: datetime
+    periods: tuple[RatablePeriod, ...]
+    periods_assumed: bool
+    tariff_ids: Sequence[str]
+    terms: Callable[[LocationRecord], ConnectorTerms]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """A session of the caller's, and how it goes on; as it is with nothing more to charge and no stay."""
+
+    session: ObjectId
+    energy_kwh: Decimal
+    power_kw: Decimal | None
+    duration: timedelta | None
+    parking: timedelta
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything is to follow."""
+        return bool(self.energy_kwh or self.duration or self.parking)
+
+
+def quote_running(
+    uow: UnitOfWork,
+    caller: Caller,
+    wanted: Continuation,
+    read: Callable[[ChargingSession], Reported],
+    read_tariff: Callable[[bytes], Tariff],
+) -> RatedCdr:
+    """Price a session as last reported, and what is to follow.
+
+    Raises:
+        NotFound: There is no such session of the caller's CPO or eMSP, or its location is not published.
+        Precondition: No tariff of it was published when it began, or it is over and is to go on.
+        Invalid: The session, the plan or a tariff cannot be rated.
+    """
+    session = get_session(uow, caller, wanted.session)
+    if session.state.final and wanted.goes_on:
+        raise Precondition("SESSION_COMPLETED", "the session is over and does not go on")
+    reported = read(session)
+    owner = session.id.party
+    place = ObjectId(owner, reported.location_id)
+    location = uow.locations.records([place]).get(place)
+    if location is None:
+        raise NotFound("LOCATION_NOT_FOUND", "the location of the session is not published")
+    terms = reported.terms(location)
+    tariffs = _in_force(uow, owner, reported.tariff_ids or terms.tariff_ids, reported.start, read_tariff)
+    agreement = uow.directory.agreement_covering(owner, session.emsp, reported.start)
+    policy = policy_named(agreement.terms.pricing_policy) if agreement is not None else ROAMHUB_2026
+    so_far = RatableSession(
+        start=reported.start,
+        end=reported.end,
+        time_zone=terms.time_zone,
+        currency=reported.currency,
+        periods=reported.periods,
+    )
+    if wanted.goes_on:
+        plan = ChargingPlan(
+            start=so_far.end,
+            time_zone=terms.time_zone,
+            energy_kwh=wanted.energy_kwh,
+            power_kw=wanted.power_kw,
+            duration=wanted.duration,
+            parking=wanted.parking,
+            so_far=so_far,
+        )
+        rated = quote(plan, tariffs, policy)
+    else:
+        rated = rate(so_far, tariffs, policy)
+    if not reported.periods_assumed:
+        return rated
+    note = Note(code=NoteCode.PERIODS_ASSUMED, message="no charging periods were reported; the totals count as one")
+    return replace(rated, notes=(*rated.notes, note))
+
+
 def quote_session(
     uow: UnitOfWork, caller: Caller, request: QuoteRequest, read_tariff: Callable[[bytes], Tariff]
 ) -> RatedCdr:
@@ -60,9 +162,7 @@ def quote_session(
     terms = request.terms(get_location(uow, caller, request.location))
     owner = request.location.party
     ids = terms.tariff_ids if request.tariff_id is None else [request.tariff_id]
-    records = uow.tariffs.as_of([(ObjectId(owner, tariff_id), request.start) for tariff_id in ids])
-    if not records:
-        raise Precondition("NO_TARIFF", "no tariff is published for this connector that is in force at that time")
+    tariffs = _in_force(uow, owner, ids, request.start, read_tariff)
     plan = ChargingPlan(
         start=request.start,
         time_zone=terms.time_zone,
@@ -71,11 +171,17 @@ def quote_session(
         duration=request.duration,
         parking=request.parking,
     )
-    # In the order in which the connector names them.
-    tariffs = [
-        read_tariff(record.document) for record in sorted(records.values(), key=lambda each: _rank(each.id, ids))
-    ]
     return quote(plan, tariffs, _policy(uow, caller, owner))
+
+
+def _in_force(
+    uow: UnitOfWork, owner: PartyId, ids: Sequence[str], instant: datetime, read_tariff: Callable[[bytes], Tariff]
+) -> list[Tariff]:
+    """Return the tariffs in force at an instant, in the order in which they are named."""
+    records = uow.tariffs.as_of([(ObjectId(owner, tariff_id), instant) for tariff_id in ids])
+    if not records:
+        raise Precondition("NO_TARIFF", "no tariff is published for this connector that is in force at that time")
+    return [read_tariff(record.document) for record in sorted(records.values(), key=lambda each: _rank(each.id, ids))]
 
 
 def _rank(tariff: ObjectId, ids: Sequence[str]) -> int:

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
 
-from roamhub.v1 import cdr_pb2
+from roamhub.v1 import cdr_pb2, common_pb2
 
 from hub.app.cdrs import standings
+from hub.app.cdrs.explain import Readers, explain_cdr
 from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
 from hub.app.cdrs.tariffs import TariffReader
 from hub.app.ports.cdrs import CdrFilter
@@ -18,8 +19,9 @@ from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Stream
 from hub.rpc.calls import Call
 from hub.rpc.cdr_answers import answer_to_pb, record_to_pb
+from hub.rpc.cdr_explained import explanation_to_pb
 from hub.rpc.cdr_returns import place_of, returns_from_pb, review_from_pb, withdrawal_from_pb
-from hub.rpc.cdr_wire import submission_from_pb
+from hub.rpc.cdr_wire import cdr_from_document, submission_from_pb
 from hub.rpc.chunks import chunks
 from hub.rpc.journal import require_index
 from hub.rpc.meter_evidence import MeterExaminer
@@ -39,6 +41,7 @@ _REST_SECONDS = 0.01
 
 #: One object, as the committer runs what waits for the same use case together.
 submit = partial(submit_cdrs, reader=TariffReader(read_tariff))
+_READERS = Readers(cdr=cdr_from_document, tariff=read_tariff)
 
 
 class CdrServicer:
@@ -99,14 +102,17 @@ class CdrServicer:
 
     async def GetCdr(self, request: cdr_pb2.GetCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
         """Return one CDR of the caller's."""
-        reader = Reader("key")
-        party = reader.party("", request.key.country_code, request.key.party_id)
-        key = ObjectId(party, reader.id("id", request.key.id))
-        reader.done()
+        key = _read_key(request.key)
         record = await self._reads.run(lambda uow: uow.cdrs.get(key))
         if record is None or not (record.id.party in call.caller.parties or record.emsp in call.caller.parties):
             raise standings.no_cdr()
         return record_to_pb(record)
+
+    async def ExplainCdr(self, request: cdr_pb2.ExplainCdrRequest, call: Call) -> cdr_pb2.ExplainCdrResponse:
+        """Explain the price of one CDR of the caller's."""
+        key, policy = _read_key(request.key), request.pricing_policy
+        explained = await self._reads.run(lambda uow: explain_cdr(uow, call.caller, key, policy, _READERS))
+        return explanation_to_pb(explained)
 
     async def ListCdrs(self, request: cdr_pb2.ListCdrsRequest, call: Call) -> cdr_pb2.ListCdrsResponse:
         """List the caller's CDRs in the order of the clearing journal."""
@@ -196,3 +202,11 @@ def _outcome(answer: CdrAnswer | HubError) -> cdr_pb2.CdrOutcome:
     if isinstance(answer, HubError):
         return cdr_pb2.CdrOutcome(error=to_item_error(answer))
     return cdr_pb2.CdrOutcome(response=answer_to_pb(answer))
+
+
+def _read_key(key: common_pb2.ObjectKey) -> ObjectId:
+    """Read the key of a CDR; raises Invalid."""
+    reader = Reader("key")
+    read = ObjectId(reader.party("", key.country_code, key.party_id), reader.id("id", key.id))
+    reader.done()
+    return read

@@ -73,6 +73,7 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.CdrService/BatchSubmitCdrs": Rule(roles=CPO),
     "/roamhub.v1.CdrService/StreamCdrs": Rule(roles=CPO),
     "/roamhub.v1.CdrService/GetCdr": PARTNER,
+    "/roamhub.v1.CdrService/ExplainCdr": PARTNER,
     "/roamhub.v1.CdrService/ListCdrs": PARTNER,
     "/roamhub.v1.CdrService/ListReturns": PARTNER,
     "/roamhub.v1.CdrService/ReviewCdr": Rule(roles=EMSP, owner="emsp"),

@@ -3,28 +3,24 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from google.protobuf.duration_pb2 import Duration
 from roamhub.v1 import common_pb2, rating_object_pb2, tariff_object_pb2, tariff_pb2
 
 from hub.app.ports.spine import Committer, Reads
-from hub.app.quotes import ConnectorTerms, QuoteRequest, quote_session
+from hub.app.quotes import quote_running, quote_session
 from hub.app.tariffs import PublishedTariff, get_tariff, list_tariffs, put_tariffs, remove_tariff
 from hub.domain.clock import Clock
-from hub.domain.errors import NotFound
-from hub.domain.ids import ObjectId, fold
-from hub.domain.locations import LocationRecord
+from hub.domain.ids import ObjectId
 from hub.rpc.calls import Call
-from hub.rpc.listing import ID_MAX, place_token, read_filter, read_key, read_place
-from hub.rpc.location_wire import record_to_pb
+from hub.rpc.listing import place_token, read_filter, read_key, read_place
 from hub.rpc.paging import fitting, read_page
 from hub.rpc.policy import CPO
 from hub.rpc.publishing import Publisher, result_of
+from hub.rpc.quote_wire import read_continuation, read_quote, reported_from_pb
 from hub.rpc.rating_wire import rated_to_pb
 from hub.rpc.tariff_wire import published_from_pb, tariff_from_document
 from hub.rpc.wire import Reader, party_to_pb, time_to_pb
 
 BATCH_MAX = 500
-_SPAN_SECONDS_MAX = 31 * 86_400
 
 
 class TariffServicer:
@@ -102,49 +98,16 @@ class TariffServicer:
         )
 
     async def QuoteSession(self, request: tariff_pb2.QuoteSessionRequest, call: Call) -> rating_object_pb2.RatedSession:
-        """Say what a plan of charging would cost."""
-        wanted = _quote(request)
+        """Say what a plan of charging would cost, or a session."""
+        if request.HasField("session"):
+            going_on = read_continuation(request)
+            running = await self._reads.run(
+                lambda uow: quote_running(uow, call.caller, going_on, reported_from_pb, tariff_from_document)
+            )
+            return rated_to_pb(running)
+        wanted = read_quote(request)
         rated = await self._reads.run(lambda uow: quote_session(uow, call.caller, wanted, tariff_from_document))
         return rated_to_pb(rated)
-
-
-def _quote(request: tariff_pb2.QuoteSessionRequest) -> QuoteRequest:
-    """Read a plan; raises Invalid."""
-    reader = Reader()
-    evse, connector = request.evse_uid, request.connector_id
-    wanted = QuoteRequest(
-        location=read_key(reader, "location", request.location),
-        terms=lambda record: _terms(record, evse, connector),
-        tariff_id=reader.id("tariff_id", request.tariff_id, ID_MAX) if request.tariff_id else None,
-        start=reader.time("start_time", request.start_time),
-        energy_kwh=reader.decimal("energy_kwh", request.energy_kwh),
-        power_kw=reader.decimal("power_kw", request.power_kw) if request.HasField("power_kw") else None,
-        duration=_span(reader, "duration", request.duration) if request.HasField("duration") else None,
-        parking=_span(reader, "parking", request.parking),
-    )
-    reader.id("evse_uid", evse, ID_MAX)
-    reader.id("connector_id", connector, ID_MAX)
-    reader.done()
-    return wanted
-
-
-def _span(reader: Reader, field: str, span: Duration) -> timedelta:
-    if not 0 <= span.seconds <= _SPAN_SECONDS_MAX or not 0 <= span.nanos < 1_000_000_000:
-        reader.refuse(field, "is from 0 to 31 days")
-        return timedelta(0)
-    return timedelta(seconds=span.seconds)
-
-
-def _terms(record: LocationRecord, evse_uid: str, connector_id: str) -> ConnectorTerms:
-    """Return what a location says about one of its connectors; raises NotFound."""
-    location = record_to_pb(record)
-    evse = next((each for each in location.evses if fold(each.uid) == fold(evse_uid)), None)
-    if evse is None:
-        raise NotFound("EVSE_NOT_FOUND", "the location has no such EVSE")
-    connector = next((each for each in evse.connectors if fold(each.id) == fold(connector_id)), None)
-    if connector is None:
-        raise NotFound("CONNECTOR_NOT_FOUND", "the EVSE has no such connector")
-    return ConnectorTerms(time_zone=location.time_zone, tariff_ids=list(connector.tariff_ids))
 
 
 def _removal(key: ObjectId, ended: datetime) -> bytes:

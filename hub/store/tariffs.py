@@ -49,13 +49,15 @@ _DELETE = Statement(
 _EARLIEST = -(1 << 62)
 
 
-def _in_force(keys: CTE) -> Select[Row]:
+def _in_force(keys: CTE, *, known: bool = False) -> Select[Row]:
+    """Return the select of versions in force; with `known`, of those recorded by then."""
     other = _VERSION.alias("other")
-    newest = (
-        select(func.max(other.c.valid_from))
-        .where(other.c.party == keys.c.party, other.c.tariff == keys.c.tariff, other.c.valid_from <= keys.c.instant)
-        .scalar_subquery()
+    candidates = select(func.max(other.c.valid_from)).where(
+        other.c.party == keys.c.party, other.c.tariff == keys.c.tariff, other.c.valid_from <= keys.c.instant
     )
+    if known:
+        candidates = candidates.where(other.c.recorded_time <= keys.c.known)
+    newest = candidates.scalar_subquery()
     columns = keys.c.party, keys.c.tariff, keys.c.instant, _VERSION.c.document, _VERSION.c.valid_from
     return select(*columns, _VERSION.c.recorded_time).select_from(
         keys.join(
@@ -69,7 +71,13 @@ def _in_force(keys: CTE) -> Select[Row]:
     )
 
 
-_AS_OF = SelectKeys([_VERSION.c.party, _VERSION.c.tariff, column("instant", UtcMicros)], _in_force)
+def _in_force_as_known(keys: CTE) -> Select[Row]:
+    return _in_force(keys, known=True)
+
+
+_AT = [_VERSION.c.party, _VERSION.c.tariff, column("instant", UtcMicros)]
+_AS_OF = SelectKeys(_AT, _in_force)
+_AS_KNOWN = SelectKeys([*_AT, column("known", UtcMicros)], _in_force_as_known)
 
 
 class StoredTariffs:
@@ -127,6 +135,16 @@ class StoredTariffs:
         since = _EARLIEST if updated_since is None else to_micros(updated_since)
         rows = _PAGE.all(self._session.connection, (party.number, after, since, limit))
         return [_record(ObjectId(owner, row[0]), row[1:]) for row in rows]
+
+    def as_known(self, ids: Iterable[ObjectId], instant: datetime, known: datetime) -> dict[ObjectId, TariffRecord]:
+        """Return the versions in force at an instant, by what was recorded by another."""
+        at = to_micros(instant), to_micros(known)
+        return {
+            ObjectId(party, row[1]): _record(ObjectId(party, row[1]), row[3:])
+            for party, number, group in by_party(ids, self._directory())
+            for row in _AS_KNOWN.all(self._session.connection, [(number, folded, *at) for folded in group])
+            if row[3]
+        }
 
     def as_of(self, wanted: Collection[tuple[ObjectId, datetime]]) -> dict[tuple[ObjectId, datetime], TariffRecord]:
         """Return the version of each tariff that was in force at each instant."""

@@ -34,6 +34,10 @@ class Tariffs(Protocol):
         """
         ...
 
+    def as_known(self, ids: Iterable[ObjectId], instant: datetime, known: datetime) -> dict[ObjectId, TariffRecord]:
+        """Return the versions in force at an instant, by what the hub had recorded by another, that one included."""
+        ...
+
     def as_of(self, wanted: Collection[tuple[ObjectId, datetime]]) -> dict[tuple[ObjectId, datetime], TariffRecord]:
         """Return, in one query, the version of each tariff that was in force at each instant, where there was one."""
         ...

@@ -28,6 +28,7 @@ class NoteCode(StrEnum):
     PERIOD_OUTSIDE_SESSION = "period_outside_session"
     PERIOD_SPANS_PRICE_CHANGE = "period_spans_price_change"
     PERIOD_WITHOUT_TARIFF = "period_without_tariff"
+    PERIODS_ASSUMED = "periods_assumed"
     PERIODS_OUT_OF_ORDER = "periods_out_of_order"
     RESERVATION_OUTCOME_ASSUMED = "reservation_outcome_assumed"
     SEVERAL_FLATS = "several_flats"

@@ -24,12 +24,15 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from roamhub.v1 import cdr_object_pb2 as roamhub_dot_v1_dot_cdr__object__pb2
 from roamhub.v1 import common_pb2 as roamhub_dot_v1_dot_common__pb2
 from roamhub.v1 import meter_object_pb2 as roamhub_dot_v1_dot_meter__object__pb2
+from roamhub.v1 import rating_object_pb2 as roamhub_dot_v1_dot_rating__object__pb2
+from roamhub.v1 import tariff_object_pb2 as roamhub_dot_v1_dot_tariff__object__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14roamhub/v1/cdr.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1broamhub/v1/cdr_object.proto\x1a\x17roamhub/v1/common.proto\x1a\x1droamhub/v1/meter_object.proto\"{\n\nCdrFinding\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12-\n\x08severity\x18\x02 \x01(\x0e\x32\x1b.roamhub.v1.FindingSeverity\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x10\n\x08\x66ix_hint\x18\x05 \x01(\t\"n\n\x0f\x43learingReceipt\x12\x15\n\rjournal_index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x31\n\rrecorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbc\x03\n\tCdrRecord\x12\x1c\n\x03\x63\x64r\x18\x01 \x01(\x0b\x32\x0f.roamhub.v1.Cdr\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12\"\n\x04\x65msp\x18\x05 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12\x11\n\tagreement\x18\x06 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x61waited\x18\x08 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12$\n\x07history\x18\t \x03(\x0b\x32\x13.roamhub.v1.CdrStep\x12\x10\n\x08replaces\x18\n \x01(\t\x12\x13\n\x0breplaced_by\x18\x0b \x01(\t\x12\x11\n\tstatement\x18\x0c \x01(\t\x12(\n\x05meter\x18\r \x01(\x0b\x32\x19.roamhub.v1.MeterEvidence\"\x95\x01\n\x07\x43\x64rStep\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12\x15\n\rjournal_index\x18\x02 \x01(\x03\x12\x31\n\rrecorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"h\n\x10SubmitCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\x12\x16\n\x08replaces\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\xbe\x01\n\x11SubmitCdrResponse\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\x12,\n\x08\x64\x65\x61\x64line\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x16\x42\x61tchSubmitCdrsRequest\x12\x34\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.roamhub.v1.SubmitCdrRequestB\x04\xe2\x41\x01\x02\"C\n\x17\x42\x61tchSubmitCdrsResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"c\n\nCdrOutcome\x12/\n\x08response\x18\x01 \x01(\x0b\x32\x1d.roamhub.v1.SubmitCdrResponse\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ItemError\"i\n\x11StreamCdrsRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\x12\x16\n\x08replaces\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"S\n\x12StreamCdrsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12(\n\x08outcomes\x18\x02 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"9\n\rGetCdrRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\"\xe3\x01\n\x0fListCdrsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x14.roamhub.v1.CdrStateB\x04\xe2\x41\x01\x01\x12\x37\n\rend_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x39\n\x0f\x65nd_time_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"P\n\x10ListCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf0\x01\n\x12ListReturnsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05party\x18\x03 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x14.roamhub.v1.CdrStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08own_turn\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x39\n\x0f\x64\x65\x61\x64line_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"S\n\x13ListReturnsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc5\x01\n\x10ReviewCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x03key\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12(\n\x04\x65msp\x18\x03 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12/\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x17.roamhub.v1.CdrDecisionB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"l\n\x12WithdrawCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x03key\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"-\n\x10WatchCdrsRequest\x12\x19\n\x0b\x61\x66ter_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"R\n\x11WatchCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x18\n\x10next_after_index\x18\x02 \x01(\x03*\xd1\x01\n\x08\x43\x64rState\x12\x19\n\x15\x43\x44R_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x44R_STATE_ACCEPTED\x10\x01\x12\x16\n\x12\x43\x44R_STATE_RETURNED\x10\x02\x12\x19\n\x15\x43\x44R_STATE_QUARANTINED\x10\x03\x12\x19\n\x15\x43\x44R_STATE_RESUBMITTED\x10\x04\x12\x17\n\x13\x43\x44R_STATE_WITHDRAWN\x10\x05\x12\x14\n\x10\x43\x44R_STATE_STATED\x10\x06\x12\x15\n\x11\x43\x44R_STATE_SETTLED\x10\x07*]\n\x0b\x43\x64rDecision\x12\x1c\n\x18\x43\x44R_DECISION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x44R_DECISION_ACCEPT\x10\x01\x12\x17\n\x13\x43\x44R_DECISION_RETURN\x10\x02*m\n\x0f\x46indingSeverity\x12 \n\x1c\x46INDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46INDING_SEVERITY_WARNING\x10\x01\x12\x1a\n\x16\x46INDING_SEVERITY_ERROR\x10\x02\x32\xaa\x05\n\nCdrService\x12H\n\tSubmitCdr\x12\x1c.roamhub.v1.SubmitCdrRequest\x1a\x1d.roamhub.v1.SubmitCdrResponse\x12Z\n\x0f\x42\x61tchSubmitCdrs\x12\".roamhub.v1.BatchSubmitCdrsRequest\x1a#.roamhub.v1.BatchSubmitCdrsResponse\x12O\n\nStreamCdrs\x12\x1d.roamhub.v1.StreamCdrsRequest\x1a\x1e.roamhub.v1.StreamCdrsResponse(\x01\x30\x01\x12:\n\x06GetCdr\x12\x19.roamhub.v1.GetCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12\x45\n\x08ListCdrs\x12\x1b.roamhub.v1.ListCdrsRequest\x1a\x1c.roamhub.v1.ListCdrsResponse\x12N\n\x0bListReturns\x12\x1e.roamhub.v1.ListReturnsRequest\x1a\x1f.roamhub.v1.ListReturnsResponse\x12@\n\tReviewCdr\x12\x1c.roamhub.v1.ReviewCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12\x44\n\x0bWithdrawCdr\x12\x1e.roamhub.v1.WithdrawCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12J\n\tWatchCdrs\x12\x1c.roamhub.v1.WatchCdrsRequest\x1a\x1d.roamhub.v1.WatchCdrsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14roamhub/v1/cdr.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19google/type/decimal.proto\x1a\x1broamhub/v1/cdr_object.proto\x1a\x17roamhub/v1/common.proto\x1a\x1droamhub/v1/meter_object.proto\x1a\x1eroamhub/v1/rating_object.proto\x1a\x1eroamhub/v1/tariff_object.proto\"{\n\nCdrFinding\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12-\n\x08severity\x18\x02 \x01(\x0e\x32\x1b.roamhub.v1.FindingSeverity\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x10\n\x08\x66ix_hint\x18\x05 \x01(\t\"n\n\x0f\x43learingReceipt\x12\x15\n\rjournal_index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x31\n\rrecorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbc\x03\n\tCdrRecord\x12\x1c\n\x03\x63\x64r\x18\x01 \x01(\x0b\x32\x0f.roamhub.v1.Cdr\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12\"\n\x04\x65msp\x18\x05 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12\x11\n\tagreement\x18\x06 \x01(\t\x12,\n\x08\x64\x65\x61\x64line\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x61waited\x18\x08 \x01(\x0b\x32\x14.roamhub.v1.PartyKey\x12$\n\x07history\x18\t \x03(\x0b\x32\x13.roamhub.v1.CdrStep\x12\x10\n\x08replaces\x18\n \x01(\t\x12\x13\n\x0breplaced_by\x18\x0b \x01(\t\x12\x11\n\tstatement\x18\x0c \x01(\t\x12(\n\x05meter\x18\r \x01(\x0b\x32\x19.roamhub.v1.MeterEvidence\"\x95\x01\n\x07\x43\x64rStep\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12\x15\n\rjournal_index\x18\x02 \x01(\x03\x12\x31\n\rrecorded_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"h\n\x10SubmitCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\x12\x16\n\x08replaces\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\xbe\x01\n\x11SubmitCdrResponse\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.roamhub.v1.CdrState\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.roamhub.v1.ClearingReceipt\x12(\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x16.roamhub.v1.CdrFinding\x12,\n\x08\x64\x65\x61\x64line\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x16\x42\x61tchSubmitCdrsRequest\x12\x34\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.roamhub.v1.SubmitCdrRequestB\x04\xe2\x41\x01\x02\"C\n\x17\x42\x61tchSubmitCdrsResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"c\n\nCdrOutcome\x12/\n\x08response\x18\x01 \x01(\x0b\x32\x1d.roamhub.v1.SubmitCdrResponse\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ItemError\"i\n\x11StreamCdrsRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x03\x63\x64r\x18\x02 \x01(\x0b\x32\x0f.roamhub.v1.CdrB\x04\xe2\x41\x01\x02\x12\x16\n\x08replaces\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"S\n\x12StreamCdrsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x03\x12(\n\x08outcomes\x18\x02 \x03(\x0b\x32\x16.roamhub.v1.CdrOutcome\"9\n\rGetCdrRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\"[\n\x11\x45xplainCdrRequest\x12(\n\x03key\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12\x1c\n\x0epricing_policy\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\xb2\x03\n\x12\x45xplainCdrResponse\x12%\n\x06record\x18\x01 \x01(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\'\n\x05rated\x18\x02 \x01(\x0b\x32\x18.roamhub.v1.RatedSession\x12/\n\rrated_expired\x18\x03 \x01(\x0b\x32\x18.roamhub.v1.RatedSession\x12\x16\n\x0eunrated_reason\x18\x04 \x01(\t\x12\x17\n\x0funrated_message\x18\x05 \x01(\t\x12)\n\x05\x63osts\x18\x06 \x03(\x0b\x32\x1a.roamhub.v1.CostComparison\x12-\n\x07volumes\x18\x07 \x03(\x0b\x32\x1c.roamhub.v1.VolumeComparison\x12\x0e\n\x06\x61grees\x18\x08 \x01(\x08\x12\'\n\ttolerance\x18\t \x01(\x0b\x32\x14.google.type.Decimal\x12,\n\x07tariffs\x18\n \x03(\x0b\x32\x1b.roamhub.v1.ExplainedTariff\x12\x16\n\x0epricing_policy\x18\x0b \x01(\t\x12\x11\n\ttime_zone\x18\x0c \x01(\t\"\x9c\x01\n\x0e\x43ostComparison\x12\r\n\x05total\x18\x01 \x01(\t\x12\"\n\x07\x63laimed\x18\x02 \x01(\x0b\x32\x11.roamhub.v1.Price\x12 \n\x05rated\x18\x03 \x01(\x0b\x32\x11.roamhub.v1.Price\x12%\n\ndifference\x18\x04 \x01(\x0b\x32\x11.roamhub.v1.Price\x12\x0e\n\x06\x61grees\x18\x05 \x01(\x08\"\x97\x01\n\x10VolumeComparison\x12\r\n\x05total\x18\x01 \x01(\t\x12%\n\x07\x63laimed\x18\x02 \x01(\x0b\x32\x14.google.type.Decimal\x12#\n\x05rated\x18\x03 \x01(\x0b\x32\x14.google.type.Decimal\x12(\n\ndifference\x18\x04 \x01(\x0b\x32\x14.google.type.Decimal\"\xe9\x01\n\x0f\x45xplainedTariff\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x11\n\ttariff_id\x18\x02 \x01(\t\x12\x32\n\x06source\x18\x03 \x01(\x0e\x32\".roamhub.v1.ExplainedTariff.Source\x12\"\n\x06tariff\x18\x04 \x01(\x0b\x32\x12.roamhub.v1.Tariff\x12\x0f\n\x07\x64iffers\x18\x05 \x01(\x08\"K\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10SOURCE_PUBLISHED\x10\x01\x12\x13\n\x0fSOURCE_EMBEDDED\x10\x02\"\xe3\x01\n\x0fListCdrsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x14.roamhub.v1.CdrStateB\x04\xe2\x41\x01\x01\x12\x37\n\rend_time_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x39\n\x0f\x65nd_time_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"P\n\x10ListCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf0\x01\n\x12ListReturnsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x05party\x18\x03 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x14.roamhub.v1.CdrStateB\x04\xe2\x41\x01\x01\x12\x16\n\x08own_turn\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x39\n\x0f\x64\x65\x61\x64line_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"S\n\x13ListReturnsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc5\x01\n\x10ReviewCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x03key\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12(\n\x04\x65msp\x18\x03 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x02\x12/\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0e\x32\x17.roamhub.v1.CdrDecisionB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"l\n\x12WithdrawCdrRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x03key\x18\x02 \x01(\x0b\x32\x15.roamhub.v1.ObjectKeyB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"-\n\x10WatchCdrsRequest\x12\x19\n\x0b\x61\x66ter_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"R\n\x11WatchCdrsResponse\x12#\n\x04\x63\x64rs\x18\x01 \x03(\x0b\x32\x15.roamhub.v1.CdrRecord\x12\x18\n\x10next_after_index\x18\x02 \x01(\x03*\xd1\x01\n\x08\x43\x64rState\x12\x19\n\x15\x43\x44R_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x44R_STATE_ACCEPTED\x10\x01\x12\x16\n\x12\x43\x44R_STATE_RETURNED\x10\x02\x12\x19\n\x15\x43\x44R_STATE_QUARANTINED\x10\x03\x12\x19\n\x15\x43\x44R_STATE_RESUBMITTED\x10\x04\x12\x17\n\x13\x43\x44R_STATE_WITHDRAWN\x10\x05\x12\x14\n\x10\x43\x44R_STATE_STATED\x10\x06\x12\x15\n\x11\x43\x44R_STATE_SETTLED\x10\x07*]\n\x0b\x43\x64rDecision\x12\x1c\n\x18\x43\x44R_DECISION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x44R_DECISION_ACCEPT\x10\x01\x12\x17\n\x13\x43\x44R_DECISION_RETURN\x10\x02*m\n\x0f\x46indingSeverity\x12 \n\x1c\x46INDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46INDING_SEVERITY_WARNING\x10\x01\x12\x1a\n\x16\x46INDING_SEVERITY_ERROR\x10\x02\x32\xf7\x05\n\nCdrService\x12H\n\tSubmitCdr\x12\x1c.roamhub.v1.SubmitCdrRequest\x1a\x1d.roamhub.v1.SubmitCdrResponse\x12Z\n\x0f\x42\x61tchSubmitCdrs\x12\".roamhub.v1.BatchSubmitCdrsRequest\x1a#.roamhub.v1.BatchSubmitCdrsResponse\x12O\n\nStreamCdrs\x12\x1d.roamhub.v1.StreamCdrsRequest\x1a\x1e.roamhub.v1.StreamCdrsResponse(\x01\x30\x01\x12:\n\x06GetCdr\x12\x19.roamhub.v1.GetCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12K\n\nExplainCdr\x12\x1d.roamhub.v1.ExplainCdrRequest\x1a\x1e.roamhub.v1.ExplainCdrResponse\x12\x45\n\x08ListCdrs\x12\x1b.roamhub.v1.ListCdrsRequest\x1a\x1c.roamhub.v1.ListCdrsResponse\x12N\n\x0bListReturns\x12\x1e.roamhub.v1.ListReturnsRequest\x1a\x1f.roamhub.v1.ListReturnsResponse\x12@\n\tReviewCdr\x12\x1c.roamhub.v1.ReviewCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12\x44\n\x0bWithdrawCdr\x12\x1e.roamhub.v1.WithdrawCdrRequest\x1a\x15.roamhub.v1.CdrRecord\x12J\n\tWatchCdrs\x12\x1c.roamhub.v1.WatchCdrsRequest\x1a\x1d.roamhub.v1.WatchCdrsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +55,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMCDRSREQUEST'].fields_by_name['replaces']._serialized_options = b'\342A\001\001'
   _globals['_GETCDRREQUEST'].fields_by_name['key']._loaded_options = None
   _globals['_GETCDRREQUEST'].fields_by_name['key']._serialized_options = b'\342A\001\002'
+  _globals['_EXPLAINCDRREQUEST'].fields_by_name['key']._loaded_options = None
+  _globals['_EXPLAINCDRREQUEST'].fields_by_name['key']._serialized_options = b'\342A\001\002'
+  _globals['_EXPLAINCDRREQUEST'].fields_by_name['pricing_policy']._loaded_options = None
+  _globals['_EXPLAINCDRREQUEST'].fields_by_name['pricing_policy']._serialized_options = b'\342A\001\001'
   _globals['_LISTCDRSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCDRSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTCDRSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -92,52 +99,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WITHDRAWCDRREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
   _globals['_WATCHCDRSREQUEST'].fields_by_name['after_index']._loaded_options = None
   _globals['_WATCHCDRSREQUEST'].fields_by_name['after_index']._serialized_options = b'\342A\001\002'
-  _globals['_CDRSTATE']._serialized_start=2905
-  _globals['_CDRSTATE']._serialized_end=3114
-  _globals['_CDRDECISION']._serialized_start=3116
-  _globals['_CDRDECISION']._serialized_end=3209
-  _globals['_FINDINGSEVERITY']._serialized_start=3211
-  _globals['_FINDINGSEVERITY']._serialized_end=3320
-  _globals['_CDRFINDING']._serialized_start=187
-  _globals['_CDRFINDING']._serialized_end=310
-  _globals['_CLEARINGRECEIPT']._serialized_start=312
-  _globals['_CLEARINGRECEIPT']._serialized_end=422
-  _globals['_CDRRECORD']._serialized_start=425
-  _globals['_CDRRECORD']._serialized_end=869
-  _globals['_CDRSTEP']._serialized_start=872
-  _globals['_CDRSTEP']._serialized_end=1021
-  _globals['_SUBMITCDRREQUEST']._serialized_start=1023
-  _globals['_SUBMITCDRREQUEST']._serialized_end=1127
-  _globals['_SUBMITCDRRESPONSE']._serialized_start=1130
-  _globals['_SUBMITCDRRESPONSE']._serialized_end=1320
-  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_start=1322
-  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_end=1400
-  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_start=1402
-  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_end=1469
-  _globals['_CDROUTCOME']._serialized_start=1471
-  _globals['_CDROUTCOME']._serialized_end=1570
-  _globals['_STREAMCDRSREQUEST']._serialized_start=1572
-  _globals['_STREAMCDRSREQUEST']._serialized_end=1677
-  _globals['_STREAMCDRSRESPONSE']._serialized_start=1679
-  _globals['_STREAMCDRSRESPONSE']._serialized_end=1762
-  _globals['_GETCDRREQUEST']._serialized_start=1764
-  _globals['_GETCDRREQUEST']._serialized_end=1821
-  _globals['_LISTCDRSREQUEST']._serialized_start=1824
-  _globals['_LISTCDRSREQUEST']._serialized_end=2051
-  _globals['_LISTCDRSRESPONSE']._serialized_start=2053
-  _globals['_LISTCDRSRESPONSE']._serialized_end=2133
-  _globals['_LISTRETURNSREQUEST']._serialized_start=2136
-  _globals['_LISTRETURNSREQUEST']._serialized_end=2376
-  _globals['_LISTRETURNSRESPONSE']._serialized_start=2378
-  _globals['_LISTRETURNSRESPONSE']._serialized_end=2461
-  _globals['_REVIEWCDRREQUEST']._serialized_start=2464
-  _globals['_REVIEWCDRREQUEST']._serialized_end=2661
-  _globals['_WITHDRAWCDRREQUEST']._serialized_start=2663
-  _globals['_WITHDRAWCDRREQUEST']._serialized_end=2771
-  _globals['_WATCHCDRSREQUEST']._serialized_start=2773
-  _globals['_WATCHCDRSREQUEST']._serialized_end=2818
-  _globals['_WATCHCDRSRESPONSE']._serialized_start=2820
-  _globals['_WATCHCDRSRESPONSE']._serialized_end=2902
-  _globals['_CDRSERVICE']._serialized_start=3323
-  _globals['_CDRSERVICE']._serialized_end=4005
+  _globals['_CDRSTATE']._serialized_start=4075
+  _globals['_CDRSTATE']._serialized_end=4284
+  _globals['_CDRDECISION']._serialized_start=4286
+  _globals['_CDRDECISION']._serialized_end=4379
+  _globals['_FINDINGSEVERITY']._serialized_start=4381
+  _globals['_FINDINGSEVERITY']._serialized_end=4490
+  _globals['_CDRFINDING']._serialized_start=278
+  _globals['_CDRFINDING']._serialized_end=401
+  _globals['_CLEARINGRECEIPT']._serialized_start=403
+  _globals['_CLEARINGRECEIPT']._serialized_end=513
+  _globals['_CDRRECORD']._serialized_start=516
+  _globals['_CDRRECORD']._serialized_end=960
+  _globals['_CDRSTEP']._serialized_start=963
+  _globals['_CDRSTEP']._serialized_end=1112
+  _globals['_SUBMITCDRREQUEST']._serialized_start=1114
+  _globals['_SUBMITCDRREQUEST']._serialized_end=1218
+  _globals['_SUBMITCDRRESPONSE']._serialized_start=1221
+  _globals['_SUBMITCDRRESPONSE']._serialized_end=1411
+  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_start=1413
+  _globals['_BATCHSUBMITCDRSREQUEST']._serialized_end=1491
+  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_start=1493
+  _globals['_BATCHSUBMITCDRSRESPONSE']._serialized_end=1560
+  _globals['_CDROUTCOME']._serialized_start=1562
+  _globals['_CDROUTCOME']._serialized_end=1661
+  _globals['_STREAMCDRSREQUEST']._serialized_start=1663
+  _globals['_STREAMCDRSREQUEST']._serialized_end=1768
+  _globals['_STREAMCDRSRESPONSE']._serialized_start=1770
+  _globals['_STREAMCDRSRESPONSE']._serialized_end=1853
+  _globals['_GETCDRREQUEST']._serialized_start=1855
+  _globals['_GETCDRREQUEST']._serialized_end=1912
+  _globals['_EXPLAINCDRREQUEST']._serialized_start=1914
+  _globals['_EXPLAINCDRREQUEST']._serialized_end=2005
+  _globals['_EXPLAINCDRRESPONSE']._serialized_start=2008
+  _globals['_EXPLAINCDRRESPONSE']._serialized_end=2442
+  _globals['_COSTCOMPARISON']._serialized_start=2445
+  _globals['_COSTCOMPARISON']._serialized_end=2601
+  _globals['_VOLUMECOMPARISON']._serialized_start=2604
+  _globals['_VOLUMECOMPARISON']._serialized_end=2755
+  _globals['_EXPLAINEDTARIFF']._serialized_start=2758
+  _globals['_EXPLAINEDTARIFF']._serialized_end=2991
+  _globals['_EXPLAINEDTARIFF_SOURCE']._serialized_start=2916
+  _globals['_EXPLAINEDTARIFF_SOURCE']._serialized_end=2991
+  _globals['_LISTCDRSREQUEST']._serialized_start=2994
+  _globals['_LISTCDRSREQUEST']._serialized_end=3221
+  _globals['_LISTCDRSRESPONSE']._serialized_start=3223
+  _globals['_LISTCDRSRESPONSE']._serialized_end=3303
+  _globals['_LISTRETURNSREQUEST']._serialized_start=3306
+  _globals['_LISTRETURNSREQUEST']._serialized_end=3546
+  _globals['_LISTRETURNSRESPONSE']._serialized_start=3548
+  _globals['_LISTRETURNSRESPONSE']._serialized_end=3631
+  _globals['_REVIEWCDRREQUEST']._serialized_start=3634
+  _globals['_REVIEWCDRREQUEST']._serialized_end=3831
+  _globals['_WITHDRAWCDRREQUEST']._serialized_start=3833
+  _globals['_WITHDRAWCDRREQUEST']._serialized_end=3941
+  _globals['_WATCHCDRSREQUEST']._serialized_start=3943
+  _globals['_WATCHCDRSREQUEST']._serialized_end=3988
+  _globals['_WATCHCDRSRESPONSE']._serialized_start=3990
+  _globals['_WATCHCDRSRESPONSE']._serialized_end=4072
+  _globals['_CDRSERVICE']._serialized_start=4493
+  _globals['_CDRSERVICE']._serialized_end=5252
 # @@protoc_insertion_point(module_scope)

@@ -9,9 +9,12 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import decimal_pb2 as _decimal_pb2
 from roamhub.v1 import cdr_object_pb2 as _cdr_object_pb2
 from roamhub.v1 import common_pb2 as _common_pb2
 from roamhub.v1 import meter_object_pb2 as _meter_object_pb2
+from roamhub.v1 import rating_object_pb2 as _rating_object_pb2
+from roamhub.v1 import tariff_object_pb2 as _tariff_object_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -555,6 +558,263 @@ class GetCdrRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCdrRequest: _TypeAlias = GetCdrRequest  # noqa: Y015
+
+@_typing.final
+class ExplainCdrRequest(_message.Message):
+    """Names a CDR to explain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    PRICING_POLICY_FIELD_NUMBER: _builtins.int
+    pricing_policy: _builtins.str
+    """Name of the pricing policy to read the tariffs by, to see what another reading gives. Empty: the agreement's."""
+    @_builtins.property
+    def key(self) -> _common_pb2.ObjectKey:
+        """Its key."""
+
+    def __init__(
+        self,
+        *,
+        key: _common_pb2.ObjectKey | None = ...,
+        pricing_policy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "pricing_policy", b"pricing_policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainCdrRequest: _TypeAlias = ExplainCdrRequest  # noqa: Y015
+
+@_typing.final
+class ExplainCdrResponse(_message.Message):
+    """Our price of a CDR beside the claimed one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    RATED_FIELD_NUMBER: _builtins.int
+    RATED_EXPIRED_FIELD_NUMBER: _builtins.int
+    UNRATED_REASON_FIELD_NUMBER: _builtins.int
+    UNRATED_MESSAGE_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    VOLUMES_FIELD_NUMBER: _builtins.int
+    AGREES_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    TARIFFS_FIELD_NUMBER: _builtins.int
+    PRICING_POLICY_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    unrated_reason: _builtins.str
+    """Why it could not be rated, such as `NO_TARIFF`; see PRICE_UNCHECKED in docs/cdr-checks.md. Empty when it could."""
+    unrated_message: _builtins.str
+    """The same in words; may change between releases."""
+    agrees: _builtins.bool
+    """Whether `total_cost` before taxes is within the tolerance of ours. False when the CDR could not be rated."""
+    pricing_policy: _builtins.str
+    """Name of the pricing policy by which the tariffs were read."""
+    time_zone: _builtins.str
+    """Time zone of the location. Empty when the location is not published."""
+    @_builtins.property
+    def record(self) -> Global___CdrRecord:
+        """The CDR with its state, and what the checks found when it was submitted."""
+
+    @_builtins.property
+    def rated(self) -> _rating_object_pb2.RatedSession:
+        """Our price, line by line. Absent when the CDR could not be rated."""
+
+    @_builtins.property
+    def rated_expired(self) -> _rating_object_pb2.RatedSession:
+        """Our price if the reservation, of which nothing followed, had run out; OCPI does not say which it was. The claim may
+        agree with either. Absent for every other CDR.
+        """
+
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostComparison]:
+        """Every cost, claimed and ours. Of a credit the total is compared with the negative of ours."""
+
+    @_builtins.property
+    def volumes(self) -> _containers.RepeatedCompositeFieldContainer[Global___VolumeComparison]:
+        """Energy in kWh and times in hours, claimed and ours. They do not decide `agrees`."""
+
+    @_builtins.property
+    def tolerance(self) -> _decimal_pb2.Decimal:
+        """How far a cost may lie from ours, in the CDR's currency."""
+
+    @_builtins.property
+    def tariffs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedTariff]:
+        """The tariffs that the CDR or its periods name."""
+
+    def __init__(
+        self,
+        *,
+        record: Global___CdrRecord | None = ...,
+        rated: _rating_object_pb2.RatedSession | None = ...,
+        rated_expired: _rating_object_pb2.RatedSession | None = ...,
+        unrated_reason: _builtins.str = ...,
+        unrated_message: _builtins.str = ...,
+        costs: _abc.Iterable[Global___CostComparison] | None = ...,
+        volumes: _abc.Iterable[Global___VolumeComparison] | None = ...,
+        agrees: _builtins.bool = ...,
+        tolerance: _decimal_pb2.Decimal | None = ...,
+        tariffs: _abc.Iterable[Global___ExplainedTariff] | None = ...,
+        pricing_policy: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rated", b"rated", "rated_expired", b"rated_expired", "record", b"record", "tolerance", b"tolerance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "costs", b"costs", "pricing_policy", b"pricing_policy", "rated", b"rated", "rated_expired", b"rated_expired", "record", b"record", "tariffs", b"tariffs", "time_zone", b"time_zone", "tolerance", b"tolerance", "unrated_message", b"unrated_message", "unrated_reason", b"unrated_reason", "volumes", b"volumes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainCdrResponse: _TypeAlias = ExplainCdrResponse  # noqa: Y015
+
+@_typing.final
+class CostComparison(_message.Message):
+    """One cost of a CDR."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    CLAIMED_FIELD_NUMBER: _builtins.int
+    RATED_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    AGREES_FIELD_NUMBER: _builtins.int
+    total: _builtins.str
+    """Its field in the CDR, such as `total_energy_cost`."""
+    agrees: _builtins.bool
+    """Whether no difference passes the tolerance."""
+    @_builtins.property
+    def claimed(self) -> _common_pb2.Price:
+        """What the CDR states. Absent: nothing."""
+
+    @_builtins.property
+    def rated(self) -> _common_pb2.Price:
+        """What we find. Absent: this cost does not occur."""
+
+    @_builtins.property
+    def difference(self) -> _common_pb2.Price:
+        """Claimed less ours, on each side of the tax that both state; a cost that does not occur counts as 0."""
+
+    def __init__(
+        self,
+        *,
+        total: _builtins.str = ...,
+        claimed: _common_pb2.Price | None = ...,
+        rated: _common_pb2.Price | None = ...,
+        difference: _common_pb2.Price | None = ...,
+        agrees: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed", b"claimed", "difference", b"difference", "rated", b"rated"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "claimed", b"claimed", "difference", b"difference", "rated", b"rated", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostComparison: _TypeAlias = CostComparison  # noqa: Y015
+
+@_typing.final
+class VolumeComparison(_message.Message):
+    """One volume of a CDR."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    CLAIMED_FIELD_NUMBER: _builtins.int
+    RATED_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    total: _builtins.str
+    """Its field in the CDR, such as `total_energy`."""
+    @_builtins.property
+    def claimed(self) -> _decimal_pb2.Decimal:
+        """What the CDR states. Absent: nothing."""
+
+    @_builtins.property
+    def rated(self) -> _decimal_pb2.Decimal:
+        """What its charging periods, or its times, add up to."""
+
+    @_builtins.property
+    def difference(self) -> _decimal_pb2.Decimal:
+        """Claimed less ours. Absent: nothing is claimed."""
+
+    def __init__(
+        self,
+        *,
+        total: _builtins.str = ...,
+        claimed: _decimal_pb2.Decimal | None = ...,
+        rated: _decimal_pb2.Decimal | None = ...,
+        difference: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed", b"claimed", "difference", b"difference", "rated", b"rated"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claimed", b"claimed", "difference", b"difference", "rated", b"rated", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VolumeComparison: _TypeAlias = VolumeComparison  # noqa: Y015
+
+@_typing.final
+class ExplainedTariff(_message.Message):
+    """A tariff that a CDR names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Source:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ExplainedTariff._Source.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SOURCE_UNSPECIFIED: ExplainedTariff._Source.ValueType  # 0
+        """There is none: neither published nor in the CDR, or not readable."""
+        SOURCE_PUBLISHED: ExplainedTariff._Source.ValueType  # 1
+        """Published by the CPO and in force when the session began."""
+        SOURCE_EMBEDDED: ExplainedTariff._Source.ValueType  # 2
+        """From inside the CDR, as the CPO had published none of that id."""
+
+    class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+        """Where a tariff is from."""
+
+    SOURCE_UNSPECIFIED: ExplainedTariff.Source.ValueType  # 0
+    """There is none: neither published nor in the CDR, or not readable."""
+    SOURCE_PUBLISHED: ExplainedTariff.Source.ValueType  # 1
+    """Published by the CPO and in force when the session began."""
+    SOURCE_EMBEDDED: ExplainedTariff.Source.ValueType  # 2
+    """From inside the CDR, as the CPO had published none of that id."""
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    TARIFF_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TARIFF_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Where the CDR names it, such as `tariffs[0].id`."""
+    tariff_id: _builtins.str
+    """Its id as the CDR spells it."""
+    source: Global___ExplainedTariff.Source.ValueType
+    """Which of the two counted."""
+    differs: _builtins.bool
+    """Whether the CDR holds it with other prices than the published ones."""
+    @_builtins.property
+    def tariff(self) -> _tariff_object_pb2.Tariff:
+        """The tariff that counted."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        tariff_id: _builtins.str = ...,
+        source: Global___ExplainedTariff.Source.ValueType = ...,
+        tariff: _tariff_object_pb2.Tariff | None = ...,
+        differs: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tariff", b"tariff"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "field", b"field", "source", b"source", "tariff", b"tariff", "tariff_id", b"tariff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedTariff: _TypeAlias = ExplainedTariff  # noqa: Y015
 
 @_typing.final
 class ListCdrsRequest(_message.Message):

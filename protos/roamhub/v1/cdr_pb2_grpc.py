@@ -56,6 +56,11 @@ class CdrServiceStub:
                 request_serializer=roamhub_dot_v1_dot_cdr__pb2.GetCdrRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_cdr__pb2.CdrRecord.FromString,
                 _registered_method=True)
+        self.ExplainCdr = channel.unary_unary(
+                '/roamhub.v1.CdrService/ExplainCdr',
+                request_serializer=roamhub_dot_v1_dot_cdr__pb2.ExplainCdrRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_cdr__pb2.ExplainCdrResponse.FromString,
+                _registered_method=True)
         self.ListCdrs = channel.unary_unary(
                 '/roamhub.v1.CdrService/ListCdrs',
                 request_serializer=roamhub_dot_v1_dot_cdr__pb2.ListCdrsRequest.SerializeToString,
@@ -120,6 +125,16 @@ class CdrServiceServicer:
 
     def GetCdr(self, request, context):
         """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainCdr(self, request, context):
+        """Explains the price of a CDR that GetCdr returns: our sum line by line, the claim beside it total by total, and by
+        which tariffs and which reading of the rules. Computed anew from what was published when the CDR was recorded; the
+        agreement's terms are those of now. Nothing is recorded.
+        Fails with NOT_FOUND as GetCdr does, and INVALID_ARGUMENT for a pricing policy that does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,6 +207,11 @@ def add_CdrServiceServicer_to_server(servicer, server):
                     servicer.GetCdr,
                     request_deserializer=roamhub_dot_v1_dot_cdr__pb2.GetCdrRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_cdr__pb2.CdrRecord.SerializeToString,
+            ),
+            'ExplainCdr': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainCdr,
+                    request_deserializer=roamhub_dot_v1_dot_cdr__pb2.ExplainCdrRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_cdr__pb2.ExplainCdrResponse.SerializeToString,
             ),
             'ListCdrs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCdrs,
@@ -329,6 +349,33 @@ class CdrService:
             '/roamhub.v1.CdrService/GetCdr',
             roamhub_dot_v1_dot_cdr__pb2.GetCdrRequest.SerializeToString,
             roamhub_dot_v1_dot_cdr__pb2.CdrRecord.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainCdr(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.CdrService/ExplainCdr',
+            roamhub_dot_v1_dot_cdr__pb2.ExplainCdrRequest.SerializeToString,
+            roamhub_dot_v1_dot_cdr__pb2.ExplainCdrResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,12 @@ class CdrServiceStub:
     """
     GetCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.GetCdrRequest, _cdr_pb2.CdrRecord]
     """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
+    ExplainCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ExplainCdrRequest, _cdr_pb2.ExplainCdrResponse]
+    """Explains the price of a CDR that GetCdr returns: our sum line by line, the claim beside it total by total, and by
+    which tariffs and which reading of the rules. Computed anew from what was published when the CDR was recorded; the
+    agreement's terms are those of now. Nothing is recorded.
+    Fails with NOT_FOUND as GetCdr does, and INVALID_ARGUMENT for a pricing policy that does not exist.
+    """
     ListCdrs: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]
     """Lists the caller's CDRs in the order in which they came into the clearing journal."""
     ListReturns: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListReturnsRequest, _cdr_pb2.ListReturnsResponse]
@@ -105,6 +111,12 @@ class CdrServiceAsyncStub(CdrServiceStub):
     """
     GetCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.GetCdrRequest, _cdr_pb2.CdrRecord]  # type: ignore[assignment]
     """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
+    ExplainCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ExplainCdrRequest, _cdr_pb2.ExplainCdrResponse]  # type: ignore[assignment]
+    """Explains the price of a CDR that GetCdr returns: our sum line by line, the claim beside it total by total, and by
+    which tariffs and which reading of the rules. Computed anew from what was published when the CDR was recorded; the
+    agreement's terms are those of now. Nothing is recorded.
+    Fails with NOT_FOUND as GetCdr does, and INVALID_ARGUMENT for a pricing policy that does not exist.
+    """
     ListCdrs: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]  # type: ignore[assignment]
     """Lists the caller's CDRs in the order in which they came into the clearing journal."""
     ListReturns: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListReturnsRequest, _cdr_pb2.ListReturnsResponse]  # type: ignore[assignment]
@@ -177,6 +189,18 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cdr_pb2.CdrRecord, _abc.Awaitable[_cdr_pb2.CdrRecord]]:
         """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
+
+    @_abc_1.abstractmethod
+    def ExplainCdr(
+        self,
+        request: _cdr_pb2.ExplainCdrRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cdr_pb2.ExplainCdrResponse, _abc.Awaitable[_cdr_pb2.ExplainCdrResponse]]:
+        """Explains the price of a CDR that GetCdr returns: our sum line by line, the claim beside it total by total, and by
+        which tariffs and which reading of the rules. Computed anew from what was published when the CDR was recorded; the
+        agreement's terms are those of now. Nothing is recorded.
+        Fails with NOT_FOUND as GetCdr does, and INVALID_ARGUMENT for a pricing policy that does not exist.
+        """
 
     @_abc_1.abstractmethod
     def ListCdrs(

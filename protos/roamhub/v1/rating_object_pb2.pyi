@@ -45,8 +45,13 @@ class RatedSession(_message.Message):
     TOTAL_PARKING_TIME_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    TAXES_FIELD_NUMBER: _builtins.int
+    ROUNDINGS_FIELD_NUMBER: _builtins.int
+    PRICING_POLICY_FIELD_NUMBER: _builtins.int
     currency_code: _builtins.str
     """ISO 4217 code of the amounts."""
+    pricing_policy: _builtins.str
+    """Name of the pricing policy by which the tariffs were read; see docs/rating.md."""
     @_builtins.property
     def total_cost(self) -> _common_pb2.Price:
         """What it costs in all, with minimum and maximum price applied."""
@@ -91,6 +96,14 @@ class RatedSession(_message.Message):
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RatingNote]:
         """What a reader should know."""
 
+    @_builtins.property
+    def taxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RatedTax]:
+        """The tax within `total_cost`, by rate; none where it is not known."""
+
+    @_builtins.property
+    def roundings(self) -> _containers.RepeatedCompositeFieldContainer[Global___RatedRounding]:
+        """The totals that rounding to 4 decimals changed."""
+
     def __init__(
         self,
         *,
@@ -106,14 +119,125 @@ class RatedSession(_message.Message):
         total_parking_time: _decimal_pb2.Decimal | None = ...,
         lines: _abc.Iterable[Global___RatedLine] | None = ...,
         notes: _abc.Iterable[Global___RatingNote] | None = ...,
+        taxes: _abc.Iterable[Global___RatedTax] | None = ...,
+        roundings: _abc.Iterable[Global___RatedRounding] | None = ...,
+        pricing_policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total_cost", b"total_cost", "total_energy", b"total_energy", "total_energy_cost", b"total_energy_cost", "total_fixed_cost", b"total_fixed_cost", "total_parking_cost", b"total_parking_cost", "total_parking_time", b"total_parking_time", "total_reservation_cost", b"total_reservation_cost", "total_time", b"total_time", "total_time_cost", b"total_time_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "lines", b"lines", "notes", b"notes", "total_cost", b"total_cost", "total_energy", b"total_energy", "total_energy_cost", b"total_energy_cost", "total_fixed_cost", b"total_fixed_cost", "total_parking_cost", b"total_parking_cost", "total_parking_time", b"total_parking_time", "total_reservation_cost", b"total_reservation_cost", "total_time", b"total_time", "total_time_cost", b"total_time_cost"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "lines", b"lines", "notes", b"notes", "pricing_policy", b"pricing_policy", "roundings", b"roundings", "taxes", b"taxes", "total_cost", b"total_cost", "total_energy", b"total_energy", "total_energy_cost", b"total_energy_cost", "total_fixed_cost", b"total_fixed_cost", "total_parking_cost", b"total_parking_cost", "total_parking_time", b"total_parking_time", "total_reservation_cost", b"total_reservation_cost", "total_time", b"total_time", "total_time_cost", b"total_time_cost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RatedSession: _TypeAlias = RatedSession  # noqa: Y015
+
+@_typing.final
+class RatedTax(_message.Message):
+    """The tax at one rate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VAT_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    limit: _builtins.bool
+    """Whether it is what a minimum or maximum price moved, which has no rate of its own."""
+    @_builtins.property
+    def vat(self) -> _decimal_pb2.Decimal:
+        """Rate in percent. Absent: no tax applies, or see `limit`."""
+
+    @_builtins.property
+    def base(self) -> _decimal_pb2.Decimal:
+        """What it is on."""
+
+    @_builtins.property
+    def amount(self) -> _decimal_pb2.Decimal:
+        """The tax; all of them add up to exactly the total after less the total before taxes."""
+
+    def __init__(
+        self,
+        *,
+        vat: _decimal_pb2.Decimal | None = ...,
+        base: _decimal_pb2.Decimal | None = ...,
+        amount: _decimal_pb2.Decimal | None = ...,
+        limit: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "base", b"base", "vat", b"vat"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "base", b"base", "limit", b"limit", "vat", b"vat"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RatedTax: _TypeAlias = RatedTax  # noqa: Y015
+
+@_typing.final
+class RatedRounding(_message.Message):
+    """A total before it was rounded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
+    ROUNDED_FIELD_NUMBER: _builtins.int
+    total: _builtins.str
+    """Its field, such as `total_energy_cost`."""
+    side: _builtins.str
+    """`before_taxes` or `after_taxes`."""
+    @_builtins.property
+    def exact(self) -> _decimal_pb2.Decimal:
+        """The exact amount."""
+
+    @_builtins.property
+    def rounded(self) -> _decimal_pb2.Decimal:
+        """The amount to 4 decimals."""
+
+    def __init__(
+        self,
+        *,
+        total: _builtins.str = ...,
+        side: _builtins.str = ...,
+        exact: _decimal_pb2.Decimal | None = ...,
+        rounded: _decimal_pb2.Decimal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "rounded", b"rounded"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "rounded", b"rounded", "side", b"side", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RatedRounding: _TypeAlias = RatedRounding  # noqa: Y015
+
+@_typing.final
+class PassedOverElement(_message.Message):
+    """An element that could have set a price and did not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_FIELD_NUMBER: _builtins.int
+    RESTRICTION_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    element: _builtins.int
+    """The element of the tariff, from 0."""
+    restriction: _builtins.str
+    """The restriction that did not hold, such as `start_time`."""
+    explanation: _builtins.str
+    """What it asks and what was, in words."""
+    def __init__(
+        self,
+        *,
+        element: _builtins.int = ...,
+        restriction: _builtins.str = ...,
+        explanation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "explanation", b"explanation", "restriction", b"restriction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassedOverElement: _TypeAlias = PassedOverElement  # noqa: Y015
 
 @_typing.final
 class RatedLine(_message.Message):
@@ -170,6 +294,8 @@ class RatedLine(_message.Message):
     ELEMENT_FIELD_NUMBER: _builtins.int
     COMPONENT_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    STEP_SIZE_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
     kind: Global___RatedLine.Kind.ValueType
     """Why it exists."""
     total: _builtins.str
@@ -186,6 +312,8 @@ class RatedLine(_message.Message):
     """The price component of the element, from 0."""
     explanation: _builtins.str
     """It in words."""
+    step_size: _builtins.int
+    """The component's `step_size`, in Wh or seconds. Absent where nothing is priced."""
     @_builtins.property
     def quantity(self) -> _decimal_pb2.Decimal:
         """How much: kWh of energy, seconds of time, 1 for a fee."""
@@ -210,6 +338,10 @@ class RatedLine(_message.Message):
     def period_start_time(self) -> _timestamp_pb2.Timestamp:
         """When that period begins."""
 
+    @_builtins.property
+    def passed_over(self) -> _containers.RepeatedCompositeFieldContainer[Global___PassedOverElement]:
+        """The elements before it that could have set the price, and why each did not."""
+
     def __init__(
         self,
         *,
@@ -227,10 +359,12 @@ class RatedLine(_message.Message):
         element: _builtins.int | None = ...,
         component: _builtins.int | None = ...,
         explanation: _builtins.str = ...,
+        step_size: _builtins.int | None = ...,
+        passed_over: _abc.Iterable[Global___PassedOverElement] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_component", b"_component", "_element", b"_element", "_period", b"_period", "after_taxes", b"after_taxes", "before_taxes", b"before_taxes", "component", b"component", "element", b"element", "period", b"period", "period_start_time", b"period_start_time", "quantity", b"quantity", "unit_price", b"unit_price", "vat", b"vat"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_component", b"_component", "_element", b"_element", "_period", b"_period", "_step_size", b"_step_size", "after_taxes", b"after_taxes", "before_taxes", b"before_taxes", "component", b"component", "element", b"element", "period", b"period", "period_start_time", b"period_start_time", "quantity", b"quantity", "step_size", b"step_size", "unit_price", b"unit_price", "vat", b"vat"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_component", b"_component", "_element", b"_element", "_period", b"_period", "after_taxes", b"after_taxes", "before_taxes", b"before_taxes", "component", b"component", "dimension", b"dimension", "element", b"element", "explanation", b"explanation", "kind", b"kind", "period", b"period", "period_start_time", b"period_start_time", "quantity", b"quantity", "tariff_id", b"tariff_id", "total", b"total", "unit_price", b"unit_price", "vat", b"vat"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_component", b"_component", "_element", b"_element", "_period", b"_period", "_step_size", b"_step_size", "after_taxes", b"after_taxes", "before_taxes", b"before_taxes", "component", b"component", "dimension", b"dimension", "element", b"element", "explanation", b"explanation", "kind", b"kind", "passed_over", b"passed_over", "period", b"period", "period_start_time", b"period_start_time", "quantity", b"quantity", "step_size", b"step_size", "tariff_id", b"tariff_id", "total", b"total", "unit_price", b"unit_price", "vat", b"vat"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__component: _TypeAlias = _typing.Literal["component"]  # noqa: Y015
     _WhichOneofArgType__component: _TypeAlias = _typing.Literal["_component", b"_component"]  # noqa: Y015
@@ -238,12 +372,16 @@ class RatedLine(_message.Message):
     _WhichOneofArgType__element: _TypeAlias = _typing.Literal["_element", b"_element"]  # noqa: Y015
     _WhichOneofReturnType__period: _TypeAlias = _typing.Literal["period"]  # noqa: Y015
     _WhichOneofArgType__period: _TypeAlias = _typing.Literal["_period", b"_period"]  # noqa: Y015
+    _WhichOneofReturnType__step_size: _TypeAlias = _typing.Literal["step_size"]  # noqa: Y015
+    _WhichOneofArgType__step_size: _TypeAlias = _typing.Literal["_step_size", b"_step_size"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__component) -> _WhichOneofReturnType__component | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__element) -> _WhichOneofReturnType__element | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__period) -> _WhichOneofReturnType__period | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__step_size) -> _WhichOneofReturnType__step_size | None: ...
 
 Global___RatedLine: _TypeAlias = RatedLine  # noqa: Y015
 

@@ -317,7 +317,9 @@ Global___ListTariffsResponse: _TypeAlias = ListTariffsResponse  # noqa: Y015
 
 @_typing.final
 class QuoteSessionRequest(_message.Message):
-    """A plan of charging: so much energy from a moment on, and perhaps a stay."""
+    """A plan of charging: so much energy from a moment on, and perhaps a stay. Either at a connector, or as the continuation
+    of a session: then `session` is set, and `location`, `evse_uid`, `connector_id`, `start_time` and `tariff_id` are not.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,6 +332,7 @@ class QuoteSessionRequest(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     PARKING_FIELD_NUMBER: _builtins.int
     TARIFF_ID_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     evse_uid: _builtins.str
     """Uid of the EVSE."""
     connector_id: _builtins.str
@@ -346,7 +349,7 @@ class QuoteSessionRequest(_message.Message):
 
     @_builtins.property
     def energy_kwh(self) -> _decimal_pb2.Decimal:
-        """Energy to be charged, in kWh."""
+        """Energy to be charged, in kWh. With a session: on top of what it has charged, and absent for what it costs so far."""
 
     @_builtins.property
     def power_kw(self) -> _decimal_pb2.Decimal:
@@ -360,6 +363,12 @@ class QuoteSessionRequest(_message.Message):
     def parking(self) -> _duration_pb2.Duration:
         """How long the vehicle stays afterwards, at most 31 days."""
 
+    @_builtins.property
+    def session(self) -> _common_pb2.ObjectKey:
+        """A session of the caller's CPO or eMSP, as last reported. It is priced by the tariffs that its charging periods name,
+        else by those that its connector names; without charging periods all its energy counts as one.
+        """
+
     def __init__(
         self,
         *,
@@ -372,10 +381,11 @@ class QuoteSessionRequest(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         parking: _duration_pb2.Duration | None = ...,
         tariff_id: _builtins.str = ...,
+        session: _common_pb2.ObjectKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "energy_kwh", b"energy_kwh", "location", b"location", "parking", b"parking", "power_kw", b"power_kw", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "energy_kwh", b"energy_kwh", "location", b"location", "parking", b"parking", "power_kw", b"power_kw", "session", b"session", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector_id", b"connector_id", "duration", b"duration", "energy_kwh", b"energy_kwh", "evse_uid", b"evse_uid", "location", b"location", "parking", b"parking", "power_kw", b"power_kw", "start_time", b"start_time", "tariff_id", b"tariff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector_id", b"connector_id", "duration", b"duration", "energy_kwh", b"energy_kwh", "evse_uid", b"evse_uid", "location", b"location", "parking", b"parking", "power_kw", b"power_kw", "session", b"session", "start_time", b"start_time", "tariff_id", b"tariff_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -144,11 +144,14 @@ class TariffServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QuoteSession(self, request, context):
-        """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+        """Says what a plan of charging at a connector would cost, or what a session costs so far and would cost if it went on
+        as planned, by the rules that its CDR will be checked by.
 
         The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
-        connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
-        `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
+        connector's CPO and the caller, or the session's eMSP. Nothing is recorded. Fails with NOT_FOUND
+        `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND`, `CONNECTOR_NOT_FOUND` or `SESSION_NOT_FOUND` (no session of the caller's CPO
+        or eMSP), and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time, or
+        `SESSION_COMPLETED` when a session that is over is to go on, or `SESSION_UNREADABLE` when its periods make no sense.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

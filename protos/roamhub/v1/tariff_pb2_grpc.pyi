@@ -69,11 +69,14 @@ class TariffServiceStub:
     A tariff that stays unchanged while a caller turns the pages is returned exactly once.
     """
     QuoteSession: _grpc.UnaryUnaryMultiCallable[_tariff_pb2.QuoteSessionRequest, _rating_object_pb2.RatedSession]
-    """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+    """Says what a plan of charging at a connector would cost, or what a session costs so far and would cost if it went on
+    as planned, by the rules that its CDR will be checked by.
 
     The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
-    connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
-    `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
+    connector's CPO and the caller, or the session's eMSP. Nothing is recorded. Fails with NOT_FOUND
+    `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND`, `CONNECTOR_NOT_FOUND` or `SESSION_NOT_FOUND` (no session of the caller's CPO
+    or eMSP), and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time, or
+    `SESSION_COMPLETED` when a session that is over is to go on, or `SESSION_UNREADABLE` when its periods make no sense.
     """
 
 @_typing.type_check_only
@@ -114,11 +117,14 @@ class TariffServiceAsyncStub(TariffServiceStub):
     A tariff that stays unchanged while a caller turns the pages is returned exactly once.
     """
     QuoteSession: _aio.UnaryUnaryMultiCallable[_tariff_pb2.QuoteSessionRequest, _rating_object_pb2.RatedSession]  # type: ignore[assignment]
-    """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+    """Says what a plan of charging at a connector would cost, or what a session costs so far and would cost if it went on
+    as planned, by the rules that its CDR will be checked by.
 
     The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
-    connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
-    `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
+    connector's CPO and the caller, or the session's eMSP. Nothing is recorded. Fails with NOT_FOUND
+    `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND`, `CONNECTOR_NOT_FOUND` or `SESSION_NOT_FOUND` (no session of the caller's CPO
+    or eMSP), and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time, or
+    `SESSION_COMPLETED` when a session that is over is to go on, or `SESSION_UNREADABLE` when its periods make no sense.
     """
 
 class TariffServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -198,11 +204,14 @@ class TariffServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tariff_pb2.QuoteSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rating_object_pb2.RatedSession, _abc.Awaitable[_rating_object_pb2.RatedSession]]:
-        """Says what a plan of charging at a connector would cost, by the rules that its CDR will be checked by.
+        """Says what a plan of charging at a connector would cost, or what a session costs so far and would cost if it went on
+        as planned, by the rules that its CDR will be checked by.
 
         The tariffs are those in force at the start. The reading of the tariff rules is that of the agreement between the
-        connector's CPO and the caller. Nothing is recorded. Fails with NOT_FOUND `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND` or
-        `CONNECTOR_NOT_FOUND`, and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time.
+        connector's CPO and the caller, or the session's eMSP. Nothing is recorded. Fails with NOT_FOUND
+        `LOCATION_NOT_FOUND`, `EVSE_NOT_FOUND`, `CONNECTOR_NOT_FOUND` or `SESSION_NOT_FOUND` (no session of the caller's CPO
+        or eMSP), and FAILED_PRECONDITION `NO_TARIFF` when no tariff is published for that connector and time, or
+        `SESSION_COMPLETED` when a session that is over is to go on, or `SESSION_UNREADABLE` when its periods make no sense.
         """
 
 def add_TariffServiceServicer_to_server(servicer: TariffServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
