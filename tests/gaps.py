@@ -130,14 +130,16 @@ class World:
         returned: bool = False,
         reference: str = "",
         credit_of: str = "",
+        ended: datetime | None = None,
     ) -> CdrAnswer:
-        """Submit the CDR of a session that ended now."""
+        """Submit the CDR of a session that ended now, or then."""
+        end = ended or self.now
         made = make_cdr(
             name,
             country_code=cpo.country_code,
             party_id=cpo.party_id,
-            start_date_time=stamp(self.now - timedelta(hours=1)),
-            end_date_time=stamp(self.now),
+            start_date_time=stamp(end - timedelta(hours=1)),
+            end_date_time=stamp(end),
             cdr_token=_token(emsp),
             currency="USD" if returned else "EUR",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.failures import Failure
-from hub.cli.options import ActAs, ConfigFile, Json, call, commands, hub_channel, pages
+from hub.cli.options import ActAs, ConfigFile, Json, MaybeActAs, call, commands, hub_channel, pages
 from hub.cli.output import as_dict, moment, print_fields, print_json, print_table, word
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Platform = Annotated[str, typer.Argument(help="The platform, such as acme or pla
 
 @app.callback()
 def _group() -> None:
-    """Invite partners, see who takes part, shut somebody out."""
+    """Invite partners, see who takes part and how well, shut somebody out."""
 
 
 @app.command()
@@ -113,6 +113,35 @@ def list_(config: ConfigFile = None, json: Json = False) -> None:
         for party in platform.parties
     ]
     print_table(("PLATFORM", "PARTY", "ROLES", "PRESENCE", "REACHED BY", "CERTIFICATE UNTIL"), rows)
+
+
+@app.command()
+def quality(
+    party: Annotated[
+        str | None, typer.Argument(help="The party, such as NL-ABC; every CPO and eMSP without it.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days up to now.")] = 30,
+    counterparty: Annotated[
+        str | None, typer.Option("--with", metavar="PARTY", help="Only what it does with this party.")
+    ] = None,
+    config: ConfigFile = None,
+    act_as: MaybeActAs = None,
+    json: Json = False,
+) -> None:
+    """Show how good what a party reports is: a score from 0 to 100, what it is made of, and what to mend."""
+    from hub.cli import quality as shown
+
+    with hub_channel(config, act_as) as channel:
+        if party is None:
+            found = [shown.of(channel, each, days, counterparty) for each in shown.everyone(channel)]
+        else:
+            found = [shown.of(channel, party, days, counterparty)]
+    if json:
+        print_json([as_dict(each) for each in found] if party is None else as_dict(found[0]))
+    elif party is None:
+        shown.print_scores(found)
+    else:
+        shown.print_one(found[0])
 
 
 @app.command()

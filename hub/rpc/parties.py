@@ -7,8 +7,9 @@ from dataclasses import replace
 from roamhub.v1 import party_pb2 as pb
 
 from hub.app.directory import Directory
-from hub.app.ports.spine import Committer
+from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.uow import UnitOfWork
+from hub.app.quality import party_quality
 from hub.app.trust.parties import existing_party, save_party
 from hub.domain.errors import NotFound, Stale
 from hub.domain.ids import PartyId
@@ -24,6 +25,7 @@ from hub.rpc.party_wire import (
     presence_of,
     publish_party,
 )
+from hub.rpc.quality_messages import quality_to_pb, read_quality_request
 from hub.rpc.wire import Reader
 
 #: What a party may say of itself.
@@ -36,14 +38,21 @@ class PartyServicer:
 
     Args:
         committer: Where changes are written.
-        directory: Returns the newest directory: every read is answered from it.
+        reads: Where figures are read.
+        directory: Returns the newest directory: every other read is answered from it.
         reachable: Says whether a party holds a link or its endpoint answers.
     """
 
     def __init__(
-        self, *, committer: Committer, directory: Callable[[], Directory], reachable: Callable[[PartyId], bool]
+        self,
+        *,
+        committer: Committer,
+        reads: Reads,
+        directory: Callable[[], Directory],
+        reachable: Callable[[PartyId], bool],
     ) -> None:
         self._committer = committer
+        self._reads = reads
         self._directory = directory
         self._reachable = reachable
 
@@ -80,6 +89,12 @@ class PartyServicer:
                 return pb.ListPartiesResponse(parties=shown, next_page_token=token)
             shown.append(self._show(party, call.caller))
         return pb.ListPartiesResponse(parties=shown)
+
+    async def GetPartyQuality(self, request: pb.GetPartyQualityRequest, call: Call) -> pb.PartyQuality:
+        """Return how good what a party reports is."""
+        party, counterparty, days = read_quality_request(request)
+        found = await self._reads.run(lambda uow: party_quality(uow, call.caller, party, counterparty, days))
+        return quality_to_pb(found)
 
     async def UpdateParty(self, request: pb.UpdatePartyRequest, call: Call) -> pb.Party:
         """Change what a party says of itself."""

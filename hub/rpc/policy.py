@@ -54,6 +54,7 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.PartyService/GetParty": ANYBODY,
     "/roamhub.v1.PartyService/ListParties": ANYBODY,
     "/roamhub.v1.PartyService/UpdateParty": Rule(owner="party"),
+    "/roamhub.v1.PartyService/GetPartyQuality": Rule(also_operator=True),
     "/roamhub.v1.AdminService/CreateInvitation": OPERATOR,
     "/roamhub.v1.AdminService/ListInvitations": OPERATOR,
     "/roamhub.v1.AdminService/RevokeInvitation": OPERATOR,

@@ -5,7 +5,7 @@ frontier is kept in its stream's head row, its larger complete subtrees beside t
 journal itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,6 +38,11 @@ _READ = Statement(
     .where(_ENTRY.c.stream == bindparam("stream_"), _ENTRY.c.idx > bindparam("after"))
     .order_by(_ENTRY.c.idx)
     .limit(bindparam("most"))
+)
+
+
+_RECORDED = Statement(
+    select(_ENTRY.c.recorded_time).where(_ENTRY.c.stream == bindparam("stream_"), _ENTRY.c.idx == bindparam("idx_"))
 )
 
 
@@ -180,3 +185,24 @@ class JournalWriter:
             frontier, complete = Frontier.from_bytes(head.frontier).extend(leaves)
             insert_into(TreeRow).run_each(self._connection, [tuple(node) for node in complete])
             self._heads[Stream.CLEARING] = replace(head, frontier=frontier.to_bytes())
+
+
+class JournalTimes:
+    """Finds entries of the clearing journal by time: its times only rise."""
+
+    def __init__(self, connection: Connection, size: Callable[[], int]) -> None:
+        """Take the connection, and what returns the number of entries."""
+        self._connection = connection
+        self._size = size
+
+    def index_at(self, instant: int) -> int:
+        """Return the first index that was recorded at an instant, in microseconds, or later."""
+        low, high = 0, self._size()
+        while low < high:
+            middle = (low + high) // 2
+            rows = _RECORDED.all(self._connection, (int(Stream.CLEARING), middle))
+            if rows and rows[0][0] < instant:
+                low = middle + 1
+            else:
+                high = middle
+        return low

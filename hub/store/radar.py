@@ -20,14 +20,13 @@ from hub.app.directory import Directory
 from hub.app.ports.radar import Beat, Key, Lane, Radar, Window
 from hub.domain.cdrs.record import CdrState
 from hub.domain.clock import uuid7
-from hub.domain.journal import Stream
 from hub.domain.radar import STANDING, Loose, LooseAuthorization, LooseCdr, LooseSession, SessionCdr
+from hub.store.journal import JournalTimes
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
 from hub.store.tables.cdrs import CdrRow, CdrStandingRow
 from hub.store.tables.routing import AuthorizationRow, AuthorizationUseRow
 from hub.store.tables.sessions import ChargingSessionRow
-from hub.store.tables.spine import EntryRow
 from hub.store.types import from_micros, to_micros
 
 _S = ChargingSessionRow.__table__.alias("s")  # type: ignore[attr-defined]
@@ -39,7 +38,6 @@ _USE = AuthorizationUseRow.__table__.alias("u")  # type: ignore[attr-defined]
 _ANY_CDR = CdrRow.__table__.alias("x")  # type: ignore[attr-defined]
 _ANY_SESSION = ChargingSessionRow.__table__.alias("y")  # type: ignore[attr-defined]
 _ANY_USE = AuthorizationUseRow.__table__.alias("z")  # type: ignore[attr-defined]
-_ENTRY = EntryRow.__table__  # type: ignore[attr-defined]
 
 #: An answer may be recorded later than its reference was made, by as long as the eMSP took; clocks may be set back.
 _SLACK = timedelta(hours=1)
@@ -188,9 +186,6 @@ _CHARGES = SelectIn(
     ),
     _C.c.session_id,
 )
-_RECORDED = Statement(
-    select(_ENTRY.c.recorded_time).where(_ENTRY.c.stream == bindparam("stream_"), _ENTRY.c.idx == bindparam("idx_"))
-)
 
 
 class StoredRadar:
@@ -199,13 +194,13 @@ class StoredRadar:
     Args:
         session: The transaction's.
         directory: Returns the directory.
-        clearing_size: Returns the number of entries in the clearing journal.
+        times: Finds entries of the clearing journal by time.
     """
 
-    def __init__(self, session: Session, directory: Callable[[], Directory], clearing_size: Callable[[], int]) -> None:
+    def __init__(self, session: Session, directory: Callable[[], Directory], times: JournalTimes) -> None:
         self._session = session
         self._directory = directory
-        self._clearing_size = clearing_size
+        self._times = times
 
     def loose(self, lane: Lane, beat: Beat, window: Window, after: Key, limit: int) -> Sequence[tuple[Key, Loose]]:
         """Return loose ends in order."""
@@ -251,7 +246,7 @@ class StoredRadar:
         side, arguments = sides
         times = to_micros(window.start), to_micros(window.end)
         if lane is Lane.CDRS:
-            arguments = (*arguments, self._index_at(times[0]), self._index_at(times[1]))
+            arguments = (*arguments, self._times.index_at(times[0]), self._times.index_at(times[1]))
         elif lane is Lane.AUTHORIZATIONS:
             arguments = (*arguments, uuid7(window.start - _SLACK, bytes(10)), uuid7(window.end, bytes([255] * 10)))
         return _PASSES[lane, side], (*arguments, *times)
@@ -263,18 +258,6 @@ class StoredRadar:
             return None
         others = (0, _MOST) if other is None else (parties[other].number,) * 2
         return "emsp" if beat.cpo is None else "cpo", (parties[own].number, *others)
-
-    def _index_at(self, instant: int) -> int:
-        """Return the first index of the clearing journal that was recorded then or later: its times only rise."""
-        low, high = 0, self._clearing_size()
-        while low < high:
-            middle = (low + high) // 2
-            rows = _RECORDED.all(self._session.connection, (int(Stream.CLEARING), middle))
-            if rows and rows[0][0] < instant:
-                low = middle + 1
-            else:
-                high = middle
-        return low
 
     def _loose_sessions(self, rows: Sequence[Row]) -> Sequence[tuple[Key, Loose]]:
         numbers = self._directory().by_number

@@ -18,11 +18,12 @@ from hub.store.cdrs import StoredCdrs
 from hub.store.clearing import StoredClearing
 from hub.store.commands import StoredCommands
 from hub.store.idempotency import StoredIdempotency
-from hub.store.journal import Head, JournalWriter
+from hub.store.journal import Head, JournalTimes, JournalWriter
 from hub.store.locations import StoredLocations
 from hub.store.meter_keys import StoredMeterKeys
 from hub.store.parties import StoredParties, load_directory
 from hub.store.presence import StoredPresences
+from hub.store.quality import StoredQuality
 from hub.store.radar import StoredRadar
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
@@ -168,7 +169,16 @@ class SqlUnitOfWork:
     @cached_property
     def radar(self) -> StoredRadar:
         """What should be on record and is not."""
-        return StoredRadar(self.session, lambda: self.directory, lambda: self.journal.head(Stream.CLEARING))
+        return StoredRadar(self.session, lambda: self.directory, self._clearing_times)
+
+    @cached_property
+    def quality(self) -> StoredQuality:
+        """Figures of what parties report."""
+        return StoredQuality(self.session, lambda: self.directory, self._clearing_times)
+
+    @cached_property
+    def _clearing_times(self) -> JournalTimes:
+        return JournalTimes(self.session.connection, lambda: self.journal.head(Stream.CLEARING))
 
     @cached_property
     def transparency(self) -> StoredTransparency:

@@ -14,6 +14,7 @@ from hub.app.ports.locations import Locations
 from hub.app.ports.meter import MeterKeys
 from hub.app.ports.parties import Parties
 from hub.app.ports.presence import Presences
+from hub.app.ports.quality import Quality
 from hub.app.ports.radar import Radar
 from hub.app.ports.sessions import ChargingSessions
 from hub.app.ports.tariffs import Tariffs
@@ -156,6 +157,11 @@ class UnitOfWork(Protocol):
     @property
     def radar(self) -> Radar:
         """What should be on record and is not."""
+        ...
+
+    @property
+    def quality(self) -> Quality:
+        """Figures of what parties report."""
         ...
 
     @property

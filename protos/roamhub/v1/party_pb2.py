@@ -24,11 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from roamhub.v1 import common_pb2 as roamhub_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16roamhub/v1/party.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x17roamhub/v1/common.proto\"\xfd\x02\n\x05Party\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x63ountry_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08party_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x05roles\x18\x04 \x03(\x0e\x32\x15.roamhub.v1.PartyRoleB\x04\xe2\x41\x01\x03\x12,\n\x08presence\x18\x05 \x01(\x0e\x32\x14.roamhub.v1.PresenceB\x04\xe2\x41\x01\x03\x12\x16\n\x08platform\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x65ndpoint\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x10\x62usiness_details\x18\x08 \x01(\x0b\x32\x1b.roamhub.v1.BusinessDetailsB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\nextensions\x18\xe8\x07 \x01(\tB\x04\xe2\x41\x01\x01:6\xea\x41\x33\n\x10roamhub.v1/Party\x12\x0fparties/{party}*\x07parties2\x05party\"%\n\x0fGetPartyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xb3\x01\n\x12ListPartiesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x04role\x18\x03 \x01(\x0e\x32\x15.roamhub.v1.PartyRoleB\x04\xe2\x41\x01\x01\x12,\n\x08presence\x18\x04 \x01(\x0e\x32\x14.roamhub.v1.PresenceB\x04\xe2\x41\x01\x01\x12\x11\n\x03own\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"R\n\x13ListPartiesResponse\x12\"\n\x07parties\x18\x01 \x03(\x0b\x32\x11.roamhub.v1.Party\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x12UpdatePartyRequest\x12&\n\x05party\x18\x01 \x01(\x0b\x32\x11.roamhub.v1.PartyB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01*\xcb\x01\n\tPartyRole\x12\x1a\n\x16PARTY_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_ROLE_CPO\x10\x01\x12\x13\n\x0fPARTY_ROLE_EMSP\x10\x02\x12\x12\n\x0ePARTY_ROLE_HUB\x10\x03\x12\x12\n\x0ePARTY_ROLE_NAP\x10\x04\x12\x12\n\x0ePARTY_ROLE_NSP\x10\x05\x12\x14\n\x10PARTY_ROLE_OTHER\x10\x06\x12\x12\n\x0ePARTY_ROLE_PTP\x10\x07\x12\x13\n\x0fPARTY_ROLE_SCSP\x10\x08*\x80\x01\n\x08Presence\x12\x18\n\x14PRESENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRESENCE_CONNECTED\x10\x01\x12\x14\n\x10PRESENCE_OFFLINE\x10\x02\x12\x14\n\x10PRESENCE_PLANNED\x10\x03\x12\x16\n\x12PRESENCE_SUSPENDED\x10\x04\x32\xdc\x01\n\x0cPartyService\x12:\n\x08GetParty\x12\x1b.roamhub.v1.GetPartyRequest\x1a\x11.roamhub.v1.Party\x12N\n\x0bListParties\x12\x1e.roamhub.v1.ListPartiesRequest\x1a\x1f.roamhub.v1.ListPartiesResponse\x12@\n\x0bUpdateParty\x12\x1e.roamhub.v1.UpdatePartyRequest\x1a\x11.roamhub.v1.Partyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16roamhub/v1/party.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19google/type/decimal.proto\x1a\x17roamhub/v1/common.proto\"\xfd\x02\n\x05Party\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x63ountry_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08party_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x05roles\x18\x04 \x03(\x0e\x32\x15.roamhub.v1.PartyRoleB\x04\xe2\x41\x01\x03\x12,\n\x08presence\x18\x05 \x01(\x0e\x32\x14.roamhub.v1.PresenceB\x04\xe2\x41\x01\x03\x12\x16\n\x08platform\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x65ndpoint\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12;\n\x10\x62usiness_details\x18\x08 \x01(\x0b\x32\x1b.roamhub.v1.BusinessDetailsB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x65tag\x18\t \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\nextensions\x18\xe8\x07 \x01(\tB\x04\xe2\x41\x01\x01:6\xea\x41\x33\n\x10roamhub.v1/Party\x12\x0fparties/{party}*\x07parties2\x05party\"%\n\x0fGetPartyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xb3\x01\n\x12ListPartiesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12)\n\x04role\x18\x03 \x01(\x0e\x32\x15.roamhub.v1.PartyRoleB\x04\xe2\x41\x01\x01\x12,\n\x08presence\x18\x04 \x01(\x0e\x32\x14.roamhub.v1.PresenceB\x04\xe2\x41\x01\x01\x12\x11\n\x03own\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"R\n\x13ListPartiesResponse\x12\"\n\x07parties\x18\x01 \x03(\x0b\x32\x11.roamhub.v1.Party\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x12UpdatePartyRequest\x12&\n\x05party\x18\x01 \x01(\x0b\x32\x11.roamhub.v1.PartyB\x04\xe2\x41\x01\x02\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"r\n\x16GetPartyQualityRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x30\n\x0c\x63ounterparty\x18\x02 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x64\x61ys\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\"\x98\x0b\n\x0cPartyQuality\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x30\n\x0c\x63ounterparty\x18\x02 \x01(\x0b\x32\x14.roamhub.v1.PartyKeyB\x04\xe2\x41\x01\x03\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12)\n\x05score\x18\x05 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x03\x12\x14\n\x06scarce\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12<\n\ncomponents\x18\x07 \x03(\x0b\x32\".roamhub.v1.PartyQuality.ComponentB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x63harge_count\x18\x08 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12$\n\x16\x61\x63\x63\x65pted_at_once_count\x18\t \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0cwarned_count\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\"\n\x14\x61\x63\x63\x65pted_later_count\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0ereturned_count\x18\x0c \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11quarantined_count\x18\r \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11resubmitted_count\x18\x0e \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fwithdrawn_count\x18\x0f \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x63redit_count\x18\x10 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0flateness_median\x18\x11 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x35\n\x0clateness_p90\x18\x12 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x39\n\x06\x63hecks\x18\x13 \x03(\x0b\x32#.roamhub.v1.PartyQuality.CheckCountB\x04\xe2\x41\x01\x03\x12\x1b\n\rsession_count\x18\x14 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\'\n\x19session_without_cdr_count\x18\x15 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\'\n\x19\x63\x64r_without_session_count\x18\x16 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x31\n#authorization_without_session_count\x18\x17 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rrelayed_count\x18\x18 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1c\n\x0e\x61nswered_count\x18\x19 \x01(\x03\x42\x04\xe2\x41\x01\x03\x1a\xd8\x02\n\tComponent\x12;\n\x04kind\x18\x01 \x01(\x0e\x32\'.roamhub.v1.PartyQuality.Component.KindB\x04\xe2\x41\x01\x03\x12*\n\x06points\x18\x02 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x03\x12\x14\n\x06weight\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12(\n\x04good\x18\x04 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x03\x12\x13\n\x05total\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x8c\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fKIND_FIRST_PASS\x10\x01\x12\x0e\n\nKIND_CLEAN\x10\x02\x12\x11\n\rKIND_PUNCTUAL\x10\x03\x12\x11\n\rKIND_COMPLETE\x10\x04\x12\x0e\n\nKIND_FINAL\x10\x05\x12\x13\n\x0fKIND_RESPONSIVE\x10\x06\x1aX\n\nCheckCount\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\rwarning_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x65rror_count\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03*\xcb\x01\n\tPartyRole\x12\x1a\n\x16PARTY_ROLE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePARTY_ROLE_CPO\x10\x01\x12\x13\n\x0fPARTY_ROLE_EMSP\x10\x02\x12\x12\n\x0ePARTY_ROLE_HUB\x10\x03\x12\x12\n\x0ePARTY_ROLE_NAP\x10\x04\x12\x12\n\x0ePARTY_ROLE_NSP\x10\x05\x12\x14\n\x10PARTY_ROLE_OTHER\x10\x06\x12\x12\n\x0ePARTY_ROLE_PTP\x10\x07\x12\x13\n\x0fPARTY_ROLE_SCSP\x10\x08*\x80\x01\n\x08Presence\x12\x18\n\x14PRESENCE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRESENCE_CONNECTED\x10\x01\x12\x14\n\x10PRESENCE_OFFLINE\x10\x02\x12\x14\n\x10PRESENCE_PLANNED\x10\x03\x12\x16\n\x12PRESENCE_SUSPENDED\x10\x04\x32\xad\x02\n\x0cPartyService\x12:\n\x08GetParty\x12\x1b.roamhub.v1.GetPartyRequest\x1a\x11.roamhub.v1.Party\x12N\n\x0bListParties\x12\x1e.roamhub.v1.ListPartiesRequest\x1a\x1f.roamhub.v1.ListPartiesResponse\x12@\n\x0bUpdateParty\x12\x1e.roamhub.v1.UpdatePartyRequest\x1a\x11.roamhub.v1.Party\x12O\n\x0fGetPartyQuality\x12\".roamhub.v1.GetPartyQualityRequest\x1a\x18.roamhub.v1.PartyQualityb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,20 +76,102 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEPARTYREQUEST'].fields_by_name['party']._serialized_options = b'\342A\001\002'
   _globals['_UPDATEPARTYREQUEST'].fields_by_name['update_mask']._loaded_options = None
   _globals['_UPDATEPARTYREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
-  _globals['_PARTYROLE']._serialized_start=964
-  _globals['_PARTYROLE']._serialized_end=1167
-  _globals['_PRESENCE']._serialized_start=1170
-  _globals['_PRESENCE']._serialized_end=1298
-  _globals['_PARTY']._serialized_start=158
-  _globals['_PARTY']._serialized_end=539
-  _globals['_GETPARTYREQUEST']._serialized_start=541
-  _globals['_GETPARTYREQUEST']._serialized_end=578
-  _globals['_LISTPARTIESREQUEST']._serialized_start=581
-  _globals['_LISTPARTIESREQUEST']._serialized_end=760
-  _globals['_LISTPARTIESRESPONSE']._serialized_start=762
-  _globals['_LISTPARTIESRESPONSE']._serialized_end=844
-  _globals['_UPDATEPARTYREQUEST']._serialized_start=846
-  _globals['_UPDATEPARTYREQUEST']._serialized_end=961
-  _globals['_PARTYSERVICE']._serialized_start=1301
-  _globals['_PARTYSERVICE']._serialized_end=1521
+  _globals['_GETPARTYQUALITYREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETPARTYQUALITYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_GETPARTYQUALITYREQUEST'].fields_by_name['counterparty']._loaded_options = None
+  _globals['_GETPARTYQUALITYREQUEST'].fields_by_name['counterparty']._serialized_options = b'\342A\001\001'
+  _globals['_GETPARTYQUALITYREQUEST'].fields_by_name['days']._loaded_options = None
+  _globals['_GETPARTYQUALITYREQUEST'].fields_by_name['days']._serialized_options = b'\342A\001\001'
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['kind']._loaded_options = None
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['kind']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['points']._loaded_options = None
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['points']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['weight']._loaded_options = None
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['weight']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['good']._loaded_options = None
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['good']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['total']._loaded_options = None
+  _globals['_PARTYQUALITY_COMPONENT'].fields_by_name['total']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_CHECKCOUNT'].fields_by_name['code']._loaded_options = None
+  _globals['_PARTYQUALITY_CHECKCOUNT'].fields_by_name['code']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_CHECKCOUNT'].fields_by_name['warning_count']._loaded_options = None
+  _globals['_PARTYQUALITY_CHECKCOUNT'].fields_by_name['warning_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY_CHECKCOUNT'].fields_by_name['error_count']._loaded_options = None
+  _globals['_PARTYQUALITY_CHECKCOUNT'].fields_by_name['error_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['name']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['name']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['counterparty']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['counterparty']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['start_time']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['start_time']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['end_time']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['score']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['score']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['scarce']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['scarce']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['components']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['components']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['charge_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['charge_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['accepted_at_once_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['accepted_at_once_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['warned_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['warned_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['accepted_later_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['accepted_later_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['returned_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['returned_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['quarantined_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['quarantined_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['resubmitted_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['resubmitted_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['withdrawn_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['withdrawn_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['credit_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['credit_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['lateness_median']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['lateness_median']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['lateness_p90']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['lateness_p90']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['checks']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['checks']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['session_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['session_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['session_without_cdr_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['session_without_cdr_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['cdr_without_session_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['cdr_without_session_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['authorization_without_session_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['authorization_without_session_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['relayed_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['relayed_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYQUALITY'].fields_by_name['answered_count']._loaded_options = None
+  _globals['_PARTYQUALITY'].fields_by_name['answered_count']._serialized_options = b'\342A\001\003'
+  _globals['_PARTYROLE']._serialized_start=2607
+  _globals['_PARTYROLE']._serialized_end=2810
+  _globals['_PRESENCE']._serialized_start=2813
+  _globals['_PRESENCE']._serialized_end=2941
+  _globals['_PARTY']._serialized_start=250
+  _globals['_PARTY']._serialized_end=631
+  _globals['_GETPARTYREQUEST']._serialized_start=633
+  _globals['_GETPARTYREQUEST']._serialized_end=670
+  _globals['_LISTPARTIESREQUEST']._serialized_start=673
+  _globals['_LISTPARTIESREQUEST']._serialized_end=852
+  _globals['_LISTPARTIESRESPONSE']._serialized_start=854
+  _globals['_LISTPARTIESRESPONSE']._serialized_end=936
+  _globals['_UPDATEPARTYREQUEST']._serialized_start=938
+  _globals['_UPDATEPARTYREQUEST']._serialized_end=1053
+  _globals['_GETPARTYQUALITYREQUEST']._serialized_start=1055
+  _globals['_GETPARTYQUALITYREQUEST']._serialized_end=1169
+  _globals['_PARTYQUALITY']._serialized_start=1172
+  _globals['_PARTYQUALITY']._serialized_end=2604
+  _globals['_PARTYQUALITY_COMPONENT']._serialized_start=2170
+  _globals['_PARTYQUALITY_COMPONENT']._serialized_end=2514
+  _globals['_PARTYQUALITY_COMPONENT_KIND']._serialized_start=2374
+  _globals['_PARTYQUALITY_COMPONENT_KIND']._serialized_end=2514
+  _globals['_PARTYQUALITY_CHECKCOUNT']._serialized_start=2516
+  _globals['_PARTYQUALITY_CHECKCOUNT']._serialized_end=2604
+  _globals['_PARTYSERVICE']._serialized_start=2944
+  _globals['_PARTYSERVICE']._serialized_end=3245
 # @@protoc_insertion_point(module_scope)

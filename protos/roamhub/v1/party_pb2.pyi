@@ -5,10 +5,13 @@ Who takes part, and who can be reached now."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import decimal_pb2 as _decimal_pb2
 from roamhub.v1 import common_pb2 as _common_pb2
 import builtins as _builtins
 import sys
@@ -282,3 +285,280 @@ class UpdatePartyRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdatePartyRequest: _TypeAlias = UpdatePartyRequest  # noqa: Y015
+
+@_typing.final
+class GetPartyQualityRequest(_message.Message):
+    """Whose figures, and of how long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COUNTERPARTY_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name, `parties/{country_code}-{party_id}` in lower case."""
+    days: _builtins.int
+    """How many days up to now; at most 366. 0 means 30."""
+    @_builtins.property
+    def counterparty(self) -> _common_pb2.PartyKey:
+        """Only what the party does with this one. Another party than the one asked about need not say it, unless several
+        parties of its platform roam with that one.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        counterparty: _common_pb2.PartyKey | None = ...,
+        days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty", "days", b"days", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPartyQualityRequest: _TypeAlias = GetPartyQualityRequest  # noqa: Y015
+
+@_typing.final
+class PartyQuality(_message.Message):
+    """How good what a party reported is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Component(_message.Message):
+        """One part of the score: a share between two counts."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Kind:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PartyQuality.Component._Kind.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            KIND_UNSPECIFIED: PartyQuality.Component._Kind.ValueType  # 0
+            """Never returned."""
+            KIND_FIRST_PASS: PartyQuality.Component._Kind.ValueType  # 1
+            """Charges accepted on receipt, of all charges."""
+            KIND_CLEAN: PartyQuality.Component._Kind.ValueType  # 2
+            """Charges accepted on receipt without a warning, of those accepted on receipt."""
+            KIND_PUNCTUAL: PartyQuality.Component._Kind.ValueType  # 3
+            """Accepted charges received within a day of their session's end, and half of those within a week."""
+            KIND_COMPLETE: PartyQuality.Component._Kind.ValueType  # 4
+            """Ended sessions with a CDR that stands, of all ended sessions."""
+            KIND_FINAL: PartyQuality.Component._Kind.ValueType  # 5
+            """Accepted charges less ten for each credit, of accepted charges."""
+            KIND_RESPONSIVE: PartyQuality.Component._Kind.ValueType  # 6
+            """Requests that the hub relayed to the party and that it answered in time, of all it relayed."""
+
+        class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+            """What a component looks at."""
+
+        KIND_UNSPECIFIED: PartyQuality.Component.Kind.ValueType  # 0
+        """Never returned."""
+        KIND_FIRST_PASS: PartyQuality.Component.Kind.ValueType  # 1
+        """Charges accepted on receipt, of all charges."""
+        KIND_CLEAN: PartyQuality.Component.Kind.ValueType  # 2
+        """Charges accepted on receipt without a warning, of those accepted on receipt."""
+        KIND_PUNCTUAL: PartyQuality.Component.Kind.ValueType  # 3
+        """Accepted charges received within a day of their session's end, and half of those within a week."""
+        KIND_COMPLETE: PartyQuality.Component.Kind.ValueType  # 4
+        """Ended sessions with a CDR that stands, of all ended sessions."""
+        KIND_FINAL: PartyQuality.Component.Kind.ValueType  # 5
+        """Accepted charges less ten for each credit, of accepted charges."""
+        KIND_RESPONSIVE: PartyQuality.Component.Kind.ValueType  # 6
+        """Requests that the hub relayed to the party and that it answered in time, of all it relayed."""
+
+        KIND_FIELD_NUMBER: _builtins.int
+        POINTS_FIELD_NUMBER: _builtins.int
+        WEIGHT_FIELD_NUMBER: _builtins.int
+        GOOD_FIELD_NUMBER: _builtins.int
+        TOTAL_FIELD_NUMBER: _builtins.int
+        kind: Global___PartyQuality.Component.Kind.ValueType
+        """What it looks at."""
+        weight: _builtins.int
+        """How much it counts beside the others."""
+        total: _builtins.int
+        """Of how many."""
+        @_builtins.property
+        def points(self) -> _decimal_pb2.Decimal:
+            """From 0 to 100, rounded to two decimals: `good` of `total`."""
+
+        @_builtins.property
+        def good(self) -> _decimal_pb2.Decimal:
+            """How many are as they should be; halves are possible."""
+
+        def __init__(
+            self,
+            *,
+            kind: Global___PartyQuality.Component.Kind.ValueType = ...,
+            points: _decimal_pb2.Decimal | None = ...,
+            weight: _builtins.int = ...,
+            good: _decimal_pb2.Decimal | None = ...,
+            total: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["good", b"good", "points", b"points"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["good", b"good", "kind", b"kind", "points", b"points", "total", b"total", "weight", b"weight"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class CheckCount(_message.Message):
+        """How often a check found something."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CODE_FIELD_NUMBER: _builtins.int
+        WARNING_COUNT_FIELD_NUMBER: _builtins.int
+        ERROR_COUNT_FIELD_NUMBER: _builtins.int
+        code: _builtins.str
+        """The check's code, as in `docs/cdr-checks.md`."""
+        warning_count: _builtins.int
+        """Findings that were warnings."""
+        error_count: _builtins.int
+        """Findings for which the CDR was not accepted on receipt."""
+        def __init__(
+            self,
+            *,
+            code: _builtins.str = ...,
+            warning_count: _builtins.int = ...,
+            error_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "error_count", b"error_count", "warning_count", b"warning_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COUNTERPARTY_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    SCARCE_FIELD_NUMBER: _builtins.int
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    CHARGE_COUNT_FIELD_NUMBER: _builtins.int
+    ACCEPTED_AT_ONCE_COUNT_FIELD_NUMBER: _builtins.int
+    WARNED_COUNT_FIELD_NUMBER: _builtins.int
+    ACCEPTED_LATER_COUNT_FIELD_NUMBER: _builtins.int
+    RETURNED_COUNT_FIELD_NUMBER: _builtins.int
+    QUARANTINED_COUNT_FIELD_NUMBER: _builtins.int
+    RESUBMITTED_COUNT_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_COUNT_FIELD_NUMBER: _builtins.int
+    CREDIT_COUNT_FIELD_NUMBER: _builtins.int
+    LATENESS_MEDIAN_FIELD_NUMBER: _builtins.int
+    LATENESS_P90_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    SESSION_WITHOUT_CDR_COUNT_FIELD_NUMBER: _builtins.int
+    CDR_WITHOUT_SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_WITHOUT_SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    RELAYED_COUNT_FIELD_NUMBER: _builtins.int
+    ANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name of the party."""
+    scarce: _builtins.bool
+    """Whether there is too little for the score to say much: fewer than 20 charges and fewer than 20 relayed requests."""
+    charge_count: _builtins.int
+    """CDRs received that are no credits; those that replace returned ones among them."""
+    accepted_at_once_count: _builtins.int
+    """Charges accepted on receipt."""
+    warned_count: _builtins.int
+    """Charges accepted on receipt with a warning."""
+    accepted_later_count: _builtins.int
+    """Charges not accepted on receipt, and accepted by a person since."""
+    returned_count: _builtins.int
+    """Charges that stand returned now."""
+    quarantined_count: _builtins.int
+    """Charges that stand quarantined now."""
+    resubmitted_count: _builtins.int
+    """Returned charges that another CDR has replaced."""
+    withdrawn_count: _builtins.int
+    """Charges that were withdrawn."""
+    credit_count: _builtins.int
+    """Credits accepted."""
+    session_count: _builtins.int
+    """Sessions that ended, those of the last 24 hours left out."""
+    session_without_cdr_count: _builtins.int
+    """Those without a CDR that stands; ClearingService.ListGaps lists them."""
+    cdr_without_session_count: _builtins.int
+    """CDRs whose session was never reported."""
+    authorization_without_session_count: _builtins.int
+    """Authorizations that nothing quotes."""
+    relayed_count: _builtins.int
+    """Requests that the hub relayed to the party: authorizations to an eMSP, commands to a CPO."""
+    answered_count: _builtins.int
+    """Those that the party answered in time."""
+    @_builtins.property
+    def counterparty(self) -> _common_pb2.PartyKey:
+        """With whom, if the figures are of what the two do together."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when."""
+
+    @_builtins.property
+    def score(self) -> _decimal_pb2.Decimal:
+        """The mean of the components' points by weight, from 0 to 100, rounded once to one decimal. Absent when there is
+        nothing to judge by.
+        """
+
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartyQuality.Component]:
+        """What the score is made of; components with nothing to judge by are left out."""
+
+    @_builtins.property
+    def lateness_median(self) -> _duration_pb2.Duration:
+        """Within this time of their session's end half of the accepted charges came, to the minute; absent without any."""
+
+    @_builtins.property
+    def lateness_p90(self) -> _duration_pb2.Duration:
+        """Within this time nine of ten came."""
+
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartyQuality.CheckCount]:
+        """What the checks found, by code."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        counterparty: _common_pb2.PartyKey | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        score: _decimal_pb2.Decimal | None = ...,
+        scarce: _builtins.bool = ...,
+        components: _abc.Iterable[Global___PartyQuality.Component] | None = ...,
+        charge_count: _builtins.int = ...,
+        accepted_at_once_count: _builtins.int = ...,
+        warned_count: _builtins.int = ...,
+        accepted_later_count: _builtins.int = ...,
+        returned_count: _builtins.int = ...,
+        quarantined_count: _builtins.int = ...,
+        resubmitted_count: _builtins.int = ...,
+        withdrawn_count: _builtins.int = ...,
+        credit_count: _builtins.int = ...,
+        lateness_median: _duration_pb2.Duration | None = ...,
+        lateness_p90: _duration_pb2.Duration | None = ...,
+        checks: _abc.Iterable[Global___PartyQuality.CheckCount] | None = ...,
+        session_count: _builtins.int = ...,
+        session_without_cdr_count: _builtins.int = ...,
+        cdr_without_session_count: _builtins.int = ...,
+        authorization_without_session_count: _builtins.int = ...,
+        relayed_count: _builtins.int = ...,
+        answered_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty", "end_time", b"end_time", "lateness_median", b"lateness_median", "lateness_p90", b"lateness_p90", "score", b"score", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_once_count", b"accepted_at_once_count", "accepted_later_count", b"accepted_later_count", "answered_count", b"answered_count", "authorization_without_session_count", b"authorization_without_session_count", "cdr_without_session_count", b"cdr_without_session_count", "charge_count", b"charge_count", "checks", b"checks", "components", b"components", "counterparty", b"counterparty", "credit_count", b"credit_count", "end_time", b"end_time", "lateness_median", b"lateness_median", "lateness_p90", b"lateness_p90", "name", b"name", "quarantined_count", b"quarantined_count", "relayed_count", b"relayed_count", "resubmitted_count", b"resubmitted_count", "returned_count", b"returned_count", "scarce", b"scarce", "score", b"score", "session_count", b"session_count", "session_without_cdr_count", b"session_without_cdr_count", "start_time", b"start_time", "warned_count", b"warned_count", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartyQuality: _TypeAlias = PartyQuality  # noqa: Y015

@@ -52,6 +52,11 @@ class PartyServiceStub:
                 request_serializer=roamhub_dot_v1_dot_party__pb2.UpdatePartyRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_party__pb2.Party.FromString,
                 _registered_method=True)
+        self.GetPartyQuality = channel.unary_unary(
+                '/roamhub.v1.PartyService/GetPartyQuality',
+                request_serializer=roamhub_dot_v1_dot_party__pb2.GetPartyQualityRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_party__pb2.PartyQuality.FromString,
+                _registered_method=True)
 
 
 class PartyServiceServicer:
@@ -85,6 +90,17 @@ class PartyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPartyQuality(self, request, context):
+        """Returns how good what a party reported within the last days is: a score, what it is made of, and the figures behind.
+        `docs/quality.md` explains every part.
+
+        A party sees its own, operators see all. Another party sees the figures of what the two do together, while an
+        agreement of theirs is in force; to everybody else there are none (NOT_FOUND, `QUALITY_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PartyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +118,11 @@ def add_PartyServiceServicer_to_server(servicer, server):
                     servicer.UpdateParty,
                     request_deserializer=roamhub_dot_v1_dot_party__pb2.UpdatePartyRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_party__pb2.Party.SerializeToString,
+            ),
+            'GetPartyQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPartyQuality,
+                    request_deserializer=roamhub_dot_v1_dot_party__pb2.GetPartyQualityRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_party__pb2.PartyQuality.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -188,6 +209,33 @@ class PartyService:
             '/roamhub.v1.PartyService/UpdateParty',
             roamhub_dot_v1_dot_party__pb2.UpdatePartyRequest.SerializeToString,
             roamhub_dot_v1_dot_party__pb2.Party.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPartyQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.PartyService/GetPartyQuality',
+            roamhub_dot_v1_dot_party__pb2.GetPartyQualityRequest.SerializeToString,
+            roamhub_dot_v1_dot_party__pb2.PartyQuality.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,13 @@ class PartyServiceStub:
     Fails with PERMISSION_DENIED for a party that is not the caller's, with ABORTED (`ETAG_MISMATCH`) when `party.etag`
     is given and the party has changed since, with INVALID_ARGUMENT for a mask that names another field.
     """
+    GetPartyQuality: _grpc.UnaryUnaryMultiCallable[_party_pb2.GetPartyQualityRequest, _party_pb2.PartyQuality]
+    """Returns how good what a party reported within the last days is: a score, what it is made of, and the figures behind.
+    `docs/quality.md` explains every part.
+
+    A party sees its own, operators see all. Another party sees the figures of what the two do together, while an
+    agreement of theirs is in force; to everybody else there are none (NOT_FOUND, `QUALITY_NOT_FOUND`).
+    """
 
 @_typing.type_check_only
 class PartyServiceAsyncStub(PartyServiceStub):
@@ -66,6 +73,13 @@ class PartyServiceAsyncStub(PartyServiceStub):
     Watchers of the registry journal get a `party` entry, unless nothing changed.
     Fails with PERMISSION_DENIED for a party that is not the caller's, with ABORTED (`ETAG_MISMATCH`) when `party.etag`
     is given and the party has changed since, with INVALID_ARGUMENT for a mask that names another field.
+    """
+    GetPartyQuality: _aio.UnaryUnaryMultiCallable[_party_pb2.GetPartyQualityRequest, _party_pb2.PartyQuality]  # type: ignore[assignment]
+    """Returns how good what a party reported within the last days is: a score, what it is made of, and the figures behind.
+    `docs/quality.md` explains every part.
+
+    A party sees its own, operators see all. Another party sees the figures of what the two do together, while an
+    agreement of theirs is in force; to everybody else there are none (NOT_FOUND, `QUALITY_NOT_FOUND`).
     """
 
 class PartyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -101,6 +115,19 @@ class PartyServiceServicer(metaclass=_abc_1.ABCMeta):
         Watchers of the registry journal get a `party` entry, unless nothing changed.
         Fails with PERMISSION_DENIED for a party that is not the caller's, with ABORTED (`ETAG_MISMATCH`) when `party.etag`
         is given and the party has changed since, with INVALID_ARGUMENT for a mask that names another field.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPartyQuality(
+        self,
+        request: _party_pb2.GetPartyQualityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_party_pb2.PartyQuality, _abc.Awaitable[_party_pb2.PartyQuality]]:
+        """Returns how good what a party reported within the last days is: a score, what it is made of, and the figures behind.
+        `docs/quality.md` explains every part.
+
+        A party sees its own, operators see all. Another party sees the figures of what the two do together, while an
+        agreement of theirs is in force; to everybody else there are none (NOT_FOUND, `QUALITY_NOT_FOUND`).
         """
 
 def add_PartyServiceServicer_to_server(servicer: PartyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
