@@ -27,6 +27,7 @@ from hub.store.quality import StoredQuality
 from hub.store.radar import StoredRadar
 from hub.store.session import Session
 from hub.store.sessions import StoredSessions
+from hub.store.spans import StoredSpans
 from hub.store.statements import execute
 from hub.store.tariffs import StoredTariffs
 from hub.store.tokens import StoredTokens
@@ -110,6 +111,11 @@ class SqlUnitOfWork:
     def cdr_standings(self) -> StoredCdrStandings:
         """Where CDRs stand that were not accepted at once."""
         return StoredCdrStandings(self.session, lambda: self.directory)
+
+    @cached_property
+    def spans(self) -> StoredSpans:
+        """What accepted charges occupy."""
+        return StoredSpans(self.session, lambda: self.directory)
 
     @cached_property
     def cdr_facts(self) -> StoredCdrFacts:

@@ -8,6 +8,7 @@ Run: `python -m tests.bench.bench_cdrs`
 import asyncio
 import tempfile
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -24,6 +25,8 @@ from tests.cdrs import START, make_cdr, number, period, stamp
 _BATCH = 100
 _ROUNDS = 5
 _SECONDS = 2.0
+#: CDRs are of so many tokens and EVSEs, each of which charges so many times without an overlap.
+_PLACES, _TURNS = 1_000, 500
 
 
 def full_cdr(name: int) -> cdr_object_pb2.Cdr:
@@ -39,12 +42,18 @@ def full_cdr(name: int) -> cdr_object_pb2.Cdr:
         elements=[tariff_object_pb2.TariffElement(price_components=[component])] * 4,
         last_updated=stamp(START),
     )
-    return make_cdr(
+    cdr = make_cdr(
         f"CDR-{name:012d}",
         charging_periods=[period(15 * index, "2.5000", "0.2500") for index in range(8)],
         tariffs=[tariff],
         remark="This CDR was made for a benchmark; it is as long as real ones are. " * 12,
     )
+    turn, place = divmod(name, _PLACES)
+    cdr.cdr_token.uid, cdr.cdr_location.evse_uid = f"TOK{place + 1}", f"E{place + 1}"
+    earlier = int(timedelta(hours=2.5).total_seconds()) * (turn % _TURNS)
+    for stamped in (cdr.start_date_time, cdr.end_date_time, *(each.start_date_time for each in cdr.charging_periods)):
+        stamped.seconds -= earlier
+    return cdr
 
 
 def submissions(first: int, count: int) -> list[cdr_pb2.SubmitCdrRequest]:
@@ -81,7 +90,7 @@ class Submitting:
     async def batched(self, number: int) -> tuple[float, float]:
         """Return the rate of echoes, and of CDRs in batches of 100, four batches in flight."""
         bare, _ = await rate(lambda _: self.echo(self.blank), seconds=_SECONDS)
-        first = 1_000_000 * (number + 1)
+        first = 70_000 + 12_000 * number
         packed = [
             cdr_pb2.BatchSubmitCdrsRequest(requests=submissions(first + k * _BATCH, _BATCH)).SerializeToString()
             for k in range(120)
@@ -99,7 +108,7 @@ class Submitting:
 
 async def run(echo: Served, hub: Served) -> None:
     """Measure in rounds, echo and hub in turn, and print the median of the rounds' ratios."""
-    await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS)
+    await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS, count=_PLACES)
     raw = hub.channel("cpo")
     made = [request.SerializeToString() for request in submissions(0, 60_000)]
     calls = Submitting(

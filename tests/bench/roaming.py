@@ -6,16 +6,14 @@ from tests import catalog
 from tests.bench.load import Served
 
 
-async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueType") -> None:
-    """Publish LOC1 of NL-CPO and TOK1 of DE-MSP."""
-    async with hub.channel("cpo") as cpo, hub.channel("emsp") as emsp:
-        await location_pb2_grpc.LocationServiceStub(cpo).PutLocation(
-            location_pb2.PutLocationRequest(location=catalog.location())
-        )
-        token = token_object_pb2.Token(
+async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueType", count: int = 1) -> None:
+    """Publish LOC1 of NL-CPO with EVSEs E1 and so on, and as many tokens TOK1 and so on of DE-MSP, at most 1000."""
+    evses = [catalog.evse(f"E{number + 1}") for number in range(count)]
+    tokens = [
+        token_object_pb2.Token(
             country_code="DE",
             party_id="MSP",
-            uid="TOK1",
+            uid=f"TOK{number + 1}",
             type="RFID",
             contract_id="DE-MSP-C12345678-X",
             issuer="MSP",
@@ -23,4 +21,10 @@ async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueT
             whitelist=whitelist,
             last_updated=catalog.stamp(),
         )
-        await token_pb2_grpc.TokenServiceStub(emsp).PutToken(token_pb2.PutTokenRequest(token=token))
+        for number in range(count)
+    ]
+    async with hub.channel("cpo") as cpo, hub.channel("emsp") as emsp:
+        await location_pb2_grpc.LocationServiceStub(cpo).PutLocation(
+            location_pb2.PutLocationRequest(location=catalog.location(evses=evses))
+        )
+        await token_pb2_grpc.TokenServiceStub(emsp).BatchPutTokens(token_pb2.BatchPutTokensRequest(tokens=tokens))

@@ -281,6 +281,39 @@ async def test_a_lesser_finding_is_told_and_the_cdr_accepted(
     assert [(f.code, f.severity) for f in answer.findings] == [(code, cdr_pb2.FINDING_SEVERITY_WARNING)]
 
 
+async def test_the_same_session_under_another_id_is_returned_until_the_first_is_credited(roaming: Roaming) -> None:
+    await roaming.submit(make_cdr(session_id="S-1"))
+    returned = await roaming.submit(make_cdr("CDR-2", session_id="S-1"), request=2)
+    assert returned.state == cdr_pb2.CDR_STATE_RETURNED
+    told = next(found for found in returned.findings if found.code == "NEAR_DUPLICATE")
+    assert (told.field, told.message) == ("session_id", "the session was accepted as CDR-1")
+    assert told.fix_hint
+    await roaming.submit(credit_of(make_cdr(session_id="S-1")), request=3)
+    corrected = await roaming.submit(make_cdr("CDR-3", session_id="S-1"), request=4)
+    assert corrected.state == cdr_pb2.CDR_STATE_ACCEPTED
+
+
+async def test_a_token_and_an_evse_in_use_twice_at_once_are_told_to_both_sides(roaming: Roaming) -> None:
+    await roaming.submit(make_cdr())
+    answer = await roaming.submit(
+        make_cdr(
+            "CDR-2",
+            start_date_time=stamp(START + timedelta(minutes=30)),
+            end_date_time=stamp(START + timedelta(minutes=150)),
+            charging_periods=[period(30, "12.5", "1"), period(90, "7.5", "1")],
+        ),
+        request=2,
+    )
+    assert answer.state == cdr_pb2.CDR_STATE_ACCEPTED
+    assert [(f.code, f.message, f.severity) for f in answer.findings] == [
+        ("TOKEN_OVERLAP", "was charged at the same time in CDR-1", cdr_pb2.FINDING_SEVERITY_WARNING),
+        ("EVSE_OVERLAP", "served another session at the same time, in CDR-1", cdr_pb2.FINDING_SEVERITY_WARNING),
+    ]
+    key = common_pb2.ObjectKey(country_code="NL", party_id="CPO", id="CDR-2")
+    record = await cdr_pb2_grpc.CdrServiceStub(roaming.emsp.channel).GetCdr(cdr_pb2.GetCdrRequest(key=key))
+    assert record.findings == answer.findings
+
+
 async def test_a_credit_negates_its_original_once(roaming: Roaming) -> None:
     await roaming.submit(make_cdr())
     first = await roaming.submit(credit_of(make_cdr()), request=2)

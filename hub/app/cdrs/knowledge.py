@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hub.app.cdrs.neighbours import Neighbours
 from hub.app.cdrs.tariffs import PublishedTariffs, TariffReader
 from hub.app.ports.cdrs import AuthorizationKey, Proof, StoredCdr
 from hub.app.ports.uow import UnitOfWork
@@ -33,6 +34,7 @@ class Knowledge:
         stored: CDRs on record, among them the originals of credits; grows with what the group records.
         credited: CDRs that have been credited; grows likewise.
         evses: EVSEs of published locations; None for one that its location does not have.
+        neighbours: What the group's charges share with others; changes with what the group records.
         periods: Open periods that follow a cut-off, by agreement.
         zones: Time zones of the locations of those.
         tariffs: Tariffs as published when the sessions began.
@@ -50,6 +52,7 @@ class Knowledge:
     zones: Mapping[ObjectId, str]
     tariffs: PublishedTariffs
     proofs: dict[Proof, list[ObjectId]]
+    neighbours: Neighbours
 
     @classmethod
     def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> "Knowledge":
@@ -62,10 +65,17 @@ class Knowledge:
         proofs = {(cdr.id.party, cdr.meter.proof) for cdr in charges if cdr.meter is not None and cdr.meter.proof}
         proven = {proof: list(ids) for proof, ids in uow.cdr_facts.proofs(proofs).items()} if proofs else {}
         others = [*originals, *(each for ids in proven.values() for each in ids)]
+        stored = dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *others]))
+        credited = set(uow.cdrs.credited(others)) if others else set()
         return cls(
             uow=uow,
-            stored=dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *others])),
-            credited=set(uow.cdrs.credited(others)) if others else set(),
+            stored=stored,
+            credited=credited,
+            neighbours=Neighbours(
+                uow,
+                [cdr for cdr in charges if cdr.id not in stored],
+                [each for each in originals if each in stored and stored[each].accepted and each not in credited],
+            ),
             sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
             authorizations=uow.cdr_facts.authorizations(
                 {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
@@ -78,10 +88,14 @@ class Knowledge:
             proofs=proven,
         )
 
-    def learn(self, cdr: Cdr, *, accepted: bool) -> None:
-        """Take note of what the group has recorded."""
-        if cdr.credit and accepted:
-            self.credited.add(ObjectId(cdr.id.party, cdr.credit_of))
+    def learn(self, cdr: Cdr, index: int, *, accepted: bool) -> None:
+        """Take note of what the group has recorded, at its index in the clearing journal."""
+        if accepted and cdr.credit:
+            original = ObjectId(cdr.id.party, cdr.credit_of)
+            self.credited.add(original)
+            self.neighbours.credited(original)
+        elif accepted:
+            self.neighbours.accepted(cdr, index)
         if cdr.meter is not None and cdr.meter.proof:
             self.proofs.setdefault((cdr.id.party, cdr.meter.proof), []).append(cdr.id)
 
@@ -106,6 +120,7 @@ class Knowledge:
             price_tolerance=agreement.terms.price_tolerance,
             price_tolerance_relative=agreement.terms.price_tolerance_relative,
             proven=self._proven(cdr) if cdr.meter is not None and cdr.meter.proof else None,
+            neighbours=None if cdr.credit else self.neighbours.about(cdr),
         )
 
     def _proven(self, cdr: Cdr) -> KnownProven | None:

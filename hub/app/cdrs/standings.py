@@ -168,6 +168,8 @@ def _move(
         fields=fields,
     )
     uow.cdr_standings.save(standing.moved(state, receipt, uow.now, cause, note))
+    if state is CdrState.ACCEPTED:
+        uow.spans.add(uow.spans.of([standing.id]).values())
 
 
 def _record(uow: UnitOfWork, cdr: ObjectId) -> CdrRecord:

@@ -102,6 +102,7 @@ class _Intake:
                 answers.append(self._one(submission))
             except HubError as refusal:
                 answers.append(refusal)
+        self._knowledge.neighbours.record()
         return answers
 
     def _one(self, submission: CdrSubmission) -> CdrAnswer:
@@ -226,7 +227,7 @@ class _Intake:
             credit=cdr.credit,
         )
         self._uow.cdrs.add(cdr, stored)
-        self._knowledge.learn(cdr, accepted=accepted)
+        self._knowledge.learn(cdr, answer.receipt.index, accepted=accepted)
         return stored
 
     def _held(self, cdr: Cdr, answer: CdrAnswer, terms: Terms, replaced: Standing | None) -> Standing:

@@ -17,6 +17,7 @@ from hub.app.ports.presence import Presences
 from hub.app.ports.quality import Quality
 from hub.app.ports.radar import Radar
 from hub.app.ports.sessions import ChargingSessions
+from hub.app.ports.spans import Spans
 from hub.app.ports.tariffs import Tariffs
 from hub.app.ports.tokens import Tokens
 from hub.app.ports.trust import Certificates, Invitations
@@ -97,6 +98,11 @@ class UnitOfWork(Protocol):
     @property
     def cdr_standings(self) -> CdrStandings:
         """Where CDRs stand that were not accepted at once."""
+        ...
+
+    @property
+    def spans(self) -> Spans:
+        """What accepted charges occupy."""
         ...
 
     @property

@@ -24,6 +24,7 @@ KNOWN = Known(
     age_max=None,
     period=None,
     proven=None,
+    neighbours=None,
 )
 
 

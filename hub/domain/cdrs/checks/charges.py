@@ -6,6 +6,7 @@ from hub.domain.cdrs.checks.codes import Check, Found
 from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.checks.late import check_late
 from hub.domain.cdrs.checks.meter import check_meter
+from hub.domain.cdrs.checks.neighbours import check_neighbours
 from hub.domain.cdrs.checks.physics import check_physics
 from hub.domain.cdrs.checks.price import check_price
 from hub.domain.cdrs.record import Cdr
@@ -25,6 +26,7 @@ def check_charge(cdr: Cdr, known: Known) -> Found:
     yield from _sums(cdr)
     yield from check_physics(cdr, known)
     yield from check_meter(cdr, known)
+    yield from check_neighbours(cdr, known)
     if cdr.currency != known.currency:
         yield Check.CURRENCY_MISMATCH, "currency", "is not the agreement's currency"
     yield from check_price(cdr, known)

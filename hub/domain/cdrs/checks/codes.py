@@ -42,6 +42,9 @@ class Check(StrEnum):
     PRICE_MISMATCH = "PRICE_MISMATCH"
     COST_PARTS_MISMATCH = "COST_PARTS_MISMATCH"
     TAX_MISMATCH = "TAX_MISMATCH"
+    NEAR_DUPLICATE = "NEAR_DUPLICATE"
+    TOKEN_OVERLAP = "TOKEN_OVERLAP"  # noqa: S105 - a code
+    EVSE_OVERLAP = "EVSE_OVERLAP"
     CREDIT_ORIGINAL_UNKNOWN = "CREDIT_ORIGINAL_UNKNOWN"
     CREDIT_REPEATED = "CREDIT_REPEATED"
     CREDIT_NOT_FULL = "CREDIT_NOT_FULL"
@@ -75,6 +78,9 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     Check.PRICE_UNCHECKED: CheckAction.WARN,
     Check.COST_PARTS_MISMATCH: CheckAction.WARN,
     Check.TAX_MISMATCH: CheckAction.WARN,
+    # Fleets share cards; stations are published with too few EVSEs; and of two it may be the first that is wrong.
+    Check.TOKEN_OVERLAP: CheckAction.WARN,
+    Check.EVSE_OVERLAP: CheckAction.WARN,
 }
 
 #: The checks that need our own price; an agreement that switches all of them off spares the hub the work.

@@ -99,6 +99,18 @@ FIX_HINTS: Mapping[Check, str] = {
         "Correct the vat of the tariff or of the CDR. Statements apply their own table of taxes to the total "
         "before taxes."
     ),
+    Check.NEAR_DUPLICATE: (
+        "Nothing, if it is the same charge sent once more: the first stands. To correct the first, credit it in full, "
+        "then send this one again under a new id."
+    ),
+    Check.TOKEN_OVERLAP: (
+        "CPO: check the times of both. eMSP: a card that several cars use explains it; otherwise one may have been "
+        "copied, and should be blocked. Where cards are shared, have the check set to ACCEPT."
+    ),
+    Check.EVSE_OVERLAP: (
+        "Correct the times of the one that is wrong: credit it and send it again. Where two connectors serve two cars "
+        "at once, publish them as two EVSEs, as OCPI defines one."
+    ),
     Check.CREDIT_ORIGINAL_UNKNOWN: "Correct the id. What was returned needs no credit; a credit cannot be credited.",
     Check.CREDIT_REPEATED: "Nothing: the first credit stands.",
     Check.CREDIT_NOT_FULL: "Credit in full, then send the corrected charge as a CDR of its own.",

@@ -63,6 +63,17 @@ class KnownProven(NamedTuple):
     emsp: PartyId
 
 
+class KnownNeighbours(NamedTuple):
+    """Accepted charges that overlap on the token, that overlap on the EVSE, and that are the same session.
+
+    Of each the id of one, empty when it is not between the same two parties; None when there is none.
+    """
+
+    token: str | None
+    evse: str | None
+    twin: str | None
+
+
 class Known(NamedTuple):
     """What the hub knows that bears on one CDR; None means it does not know the thing.
 
@@ -77,6 +88,7 @@ class Known(NamedTuple):
         price_tolerance: How far a cost may lie from ours, in the CDR's currency.
         price_tolerance_relative: The same as a share of ours; the larger of the two counts.
         proven: What the CDR's signed meter values stand for already; None for nothing.
+        neighbours: What the charge shares with others; None for nothing.
     """
 
     now: datetime
@@ -93,3 +105,4 @@ class Known(NamedTuple):
     price_tolerance: Decimal = Decimal(0)
     price_tolerance_relative: Decimal = Decimal(0)
     proven: KnownProven | None = None
+    neighbours: KnownNeighbours | None = None

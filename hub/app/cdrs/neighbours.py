@@ -1,0 +1,117 @@
+"""What the charges of one group share with accepted ones: those on record, and those of the group itself.
+
+What is on record is asked for once, for all of the group. A charge that a credit of the group names is left out of that
+and counts, until the credit is accepted, as if the group had brought it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from hub.app.ports.spans import Occupied, Shared
+from hub.app.ports.uow import UnitOfWork
+from hub.domain.cdrs.checks import KnownNeighbours
+from hub.domain.cdrs.record import Cdr
+from hub.domain.cdrs.spans import Span, overlap, twins
+from hub.domain.ids import ObjectId
+
+
+class _Charge(NamedTuple):
+    id: ObjectId
+    occupied: Occupied
+
+    def name_for(self, span: Span) -> str:
+        """Return its id, or nothing when it is not between the same two parties."""
+        mine = self.occupied.span
+        return self.id.id if mine.cpo == span.cpo and mine.emsp == span.emsp else ""
+
+
+class Neighbours:
+    """The answers for one group, and what its decisions change about them."""
+
+    def __init__(self, uow: UnitOfWork, charges: Iterable[Cdr], credited: Collection[ObjectId]) -> None:
+        """Look everything up.
+
+        Args:
+            uow: The unit of work.
+            charges: The charges of the group that are not on record. They are told apart as objects: of two with one
+                id, the second is refused.
+            credited: The charges that credits of the group name and that have not been credited.
+        """
+        self._spans_on_record = uow.spans
+        self._spans = {id(cdr): Span.of(cdr) for cdr in charges}
+        self._added: dict[ObjectId, _Charge] = {}
+        self._removed: list[Occupied] = []
+        #: Charges by the hash of their token, and by that of their EVSE; by journal index.
+        self._by_hash: defaultdict[int, dict[int, _Charge]] = defaultdict(dict)
+        self._lifted = {key: _Charge(key, found) for key, found in uow.spans.of(credited).items()} if credited else {}
+        for charge in self._lifted.values():
+            self._enter(charge)
+        apart_from = frozenset(charge.occupied.idx for charge in self._lifted.values())
+        self._on_record = self._named(uow.spans.neighbours(list(self._spans.values()), apart_from))
+
+    def _named(self, found: Mapping[int, Shared]) -> dict[int, KnownNeighbours]:
+        """Return what was found by charge, with ids for journal indexes."""
+        if not found:
+            return {}
+        charges = list(self._spans.items())
+        indexes: defaultdict[tuple[object, object], set[int]] = defaultdict(set)
+        for place, shared in found.items():
+            span = charges[place][1]
+            indexes[span.cpo, span.emsp].update(index for index in shared if index is not None)
+        names: dict[tuple[object, object], Mapping[int, str]] = {}
+        for place in found:
+            span = charges[place][1]
+            pair = span.cpo, span.emsp
+            if pair not in names:
+                names[pair] = self._spans_on_record.names(span.cpo, span.emsp, indexes[pair])
+        made = {}
+        for place, shared in found.items():
+            key, span = charges[place]
+            name = names[span.cpo, span.emsp]
+            made[key] = KnownNeighbours(*(None if index is None else name.get(index, "") for index in shared))
+        return made
+
+    def about(self, cdr: Cdr) -> KnownNeighbours | None:
+        """Return what a charge shares with accepted ones, or None."""
+        span, found = self._spans[id(cdr)], self._on_record.get(id(cdr))
+        of_token, of_evse = self._by_hash.get(span.token), self._by_hash.get(span.evse)
+        if not (of_token or of_evse):
+            return found
+        token, evse, twin = found or (None, None, None)
+        for charge in (of_token or {}).values():
+            other = charge.occupied.span
+            token = charge.name_for(span) if token is None and overlap(span, other) else token
+            twin = charge.name_for(span) if twin is None and twins(span, other) else twin
+        for charge in (of_evse or {}).values():
+            other = charge.occupied.span
+            evse = charge.name_for(span) if evse is None and overlap(span, other) else evse
+            twin = charge.name_for(span) if twin is None and twins(span, other) else twin
+        return None if token is evse is twin is None else KnownNeighbours(token, evse, twin)
+
+    def accepted(self, cdr: Cdr, index: int) -> None:
+        """Take in that a charge was accepted."""
+        charge = self._added[cdr.id] = _Charge(cdr.id, Occupied(self._spans[id(cdr)], index))
+        self._enter(charge)
+
+    def credited(self, charge: ObjectId) -> None:
+        """Take in that a charge was credited."""
+        credited = self._added.pop(charge, None)
+        if credited is None:
+            credited = self._lifted.get(charge)
+            if credited is None:
+                return
+            self._removed.append(credited.occupied)
+        index = credited.occupied.idx
+        del self._by_hash[credited.occupied.span.token][index]
+        del self._by_hash[credited.occupied.span.evse][index]
+
+    def _enter(self, charge: _Charge) -> None:
+        self._by_hash[charge.occupied.span.token][charge.occupied.idx] = charge
+        self._by_hash[charge.occupied.span.evse][charge.occupied.idx] = charge
+
+    def record(self) -> None:
+        """Record what the group has changed."""
+        self._spans_on_record.add(charge.occupied for charge in self._added.values())
+        if self._removed:
+            self._spans_on_record.remove(self._removed)
