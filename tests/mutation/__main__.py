@@ -223,6 +223,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=0, help="decide only so many mutants of each module")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--show", action="store_true", help="run nothing; print what survived")
+    parser.add_argument("--table", action="store_true", help="run nothing; print the scores for the documentation")
     parser.add_argument("--debug", action="store_true", help="show the output of the first, unmutated run")
     return parser.parse_args(arguments)
 
@@ -243,9 +244,34 @@ def _show(modules: Sequence[str]) -> None:
                 print(f"# {name.removeprefix('hub.domain.rating.')}: {_WORDS[code]}", *changed, sep="\n")
 
 
+def _table() -> None:
+    """Print the verdicts as a table for the documentation."""
+    total: Counter[str] = Counter()
+    print("| Module | Mutants | Caught | Survived | Score |\n|---|---:|---:|---:|---:|")
+    for path in sorted(walk_mutatable_files()):
+        data = SourceFileMutationData(path=path)
+        data.load()
+        found = Counter(_WORDS[code] for code in data.exit_code_by_key.values())
+        if found:
+            _row(f"`{path.stem}`", found)
+            total += found
+    _row("**all**", total)
+
+
+def _row(name: str, found: Counter[str]) -> None:
+    caught = found["killed"] + found["timeout"]
+    undecided = f" ({found['undecided']} undecided)" if found["undecided"] else ""
+    survived = found["survived"] + found["no tests"]
+    score = 100 * caught / (caught + survived) if caught + survived else 0
+    print(f"| {name} | {found.total()}{undecided} | {caught} | {survived} | {score:.1f} % |")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the mutants, decide them, print a line per module."""
     chosen = _options(arguments)
+    if chosen.table:
+        _table()
+        return 0
     if chosen.show:
         _show(chosen.modules)
         return 0

@@ -57,9 +57,9 @@ def cdr_from_json(
 def parse_cdr(
     raw: Mapping[str, object],
     *,
-    version: OcpiVersion | None = None,
-    time_zone: str | None = None,
-    reservation_expired: bool = False,
+    version: OcpiVersion | None,
+    time_zone: str | None,
+    reservation_expired: bool,
 ) -> ParsedCdr:
     """Read one CDR or session object; see `cdr_from_json`.
 

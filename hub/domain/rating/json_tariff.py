@@ -46,7 +46,7 @@ def tariffs_from_json(content: bytes, version: OcpiVersion | None = None) -> tup
     return (parse_tariff(as_object(raw, "tariff"), version, "tariff"),)
 
 
-def parse_tariff(raw: Mapping[str, object], version: OcpiVersion | None = None, path: str = "tariff") -> ParsedTariff:
+def parse_tariff(raw: Mapping[str, object], version: OcpiVersion | None, path: str) -> ParsedTariff:
     """Read one tariff object; without a version its fields show it.
 
     Raises:

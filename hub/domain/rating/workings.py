@@ -1,6 +1,6 @@
 """How a total came about, written out when somebody reads it: most ratings only ever need their totals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
 from functools import cached_property
 
@@ -43,28 +43,34 @@ class SheetWorkings:
     def lines(self) -> tuple[Line, ...]:
         """Every entry with its amounts, and what a price limit moved."""
         with localcontext(CONTEXT):
-            written = _Writer()
-            lines = [written.line(entry) for entry in self._entries]
-            if self._limited != self._exact:
-                lines.append(_limit_line(less(self._limited, self._exact)))
-        return tuple(lines)
+            return _lines(self._entries, self._exact, self._limited)
 
     @cached_property
     def roundings(self) -> tuple[Rounding, ...]:
         """Every total that had more than four decimals."""
-        found = []
-        for group, sides in zip((*GROUPS, CostGroup.LIMIT), self._totals, strict=True):
-            for name, exact in zip(("before_taxes", "after_taxes"), sides or (None, None), strict=True):
-                rounded = None if exact is None else round_half_away(exact, OCPI_DECIMALS)
-                if exact is not None and rounded is not None and exact != rounded:
-                    found.append(Rounding(total=group.value, side=name, exact=exact, rounded=rounded))
-        return tuple(found)
+        return tuple(_roundings(self._totals))
 
     @cached_property
     def taxes(self) -> tuple[TaxLine, ...]:
         """The tax within the total cost by rate; none where it is unknown."""
         with localcontext(CONTEXT):
             return _taxes(self._accounts, self._exact, self._limited)
+
+
+def _lines(entries: Sequence[Entry], exact: Sides, limited: Sides) -> tuple[Line, ...]:
+    writer = _Writer()
+    lines = [writer.line(entry) for entry in entries]
+    if limited != exact:
+        lines.append(_limit_line(less(limited, exact)))
+    return tuple(lines)
+
+
+def _roundings(totals: Sequence[Sides | None]) -> Iterator[Rounding]:
+    for group, sides in zip((*GROUPS, CostGroup.LIMIT), totals, strict=True):
+        for name, exact in zip(("before_taxes", "after_taxes"), sides or (None, None), strict=True):
+            rounded = None if exact is None else round_half_away(exact, OCPI_DECIMALS)
+            if exact is not None and rounded is not None and exact != rounded:
+                yield Rounding(total=group.value, side=name, exact=exact, rounded=rounded)
 
 
 class _Writer:

@@ -17,6 +17,10 @@ def zone_named(name: str) -> tzinfo:
     Raises:
         Invalid: It is neither.
     """
+    return _zone(name)
+
+
+def _zone(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
     if match := _OFFSET.fullmatch(name):

@@ -472,6 +472,18 @@ def test_a_refusal_of_a_cdr_says_exactly_this(changes: dict[str, Any], field: st
         (b"[5]", "tariff[0]", "must be an object"),
         (b"[{}]", "tariff[0].currency", "is required"),
         (b"{}", "tariff.currency", "is required"),
+        (b'{"currency": "EUR"}', "tariff.elements", "is required"),
+        (b'{"currency": "EUR", "elements": [{}]}', "tariff.elements[0].price_components", "is required"),
+        (
+            b'{"currency": "EUR", "elements": [{"price_components": [{"price": 1}]}]}',
+            "tariff.elements[0].price_components[0].type",
+            "is required",
+        ),
+        (
+            b'[{"currency": "EUR", "elements": [{"price_components": [{"type": "TIME", "price": null}]}]}]',
+            "tariff[0].elements[0].price_components[0].price",
+            "is required",
+        ),
         (b"\xff", "tariff", "must be UTF-8 text"),
         (b"[" * 100_000, "tariff", "is nested too deeply"),
         (b"{", "tariff", "must be JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
@@ -592,6 +604,69 @@ def test_lists_and_responses_keep_the_version_that_was_stated() -> None:
     for content in (TARIFF, [TARIFF, TARIFF], {"status_code": 1000, "data": TARIFF}):
         parsed = tariffs_from_json(json.dumps(content).encode(), OcpiVersion.V2_1_1)
         assert {entry.tariff.version for entry in parsed} == {OcpiVersion.V2_1_1}
+
+
+@pytest.mark.parametrize(
+    ("stated", "changes", "version", "of_its_tariff"),
+    [
+        (None, {}, "2.2.1", "2.2.1"),
+        (None, {"tariffs": [TARIFF | {"tax_included": "YES"}]}, "2.2.1", "2.3.0"),
+        (None, {"tariffs": [TARIFF | {"tax_included": "YES"}], "total_cost": None}, "2.3.0", "2.3.0"),
+        (None, {"total_cost": {"before_taxes": 1}}, "2.3.0", "2.3.0"),
+        (None, {"total_cost": 1}, "2.1.1", "2.1.1"),
+        (None, {"total_cost": None, "stop_date_time": "2026-03-04T11:00:00Z"}, "2.1.1", "2.1.1"),
+        (None, {"total_cost": None, "location": {}}, "2.1.1", "2.1.1"),
+        ("2.2.1", {"tariffs": [TARIFF | {"tax_included": "YES"}]}, "2.2.1", "2.2.1"),
+        ("2.1.1", {"tariffs": [TARIFF | {"tax_included": "YES"}]}, "2.1.1", "2.1.1"),
+        ("2.3.0", {}, "2.3.0", "2.3.0"),
+    ],
+)
+def test_the_version_is_as_stated_or_told_by_the_fields(
+    stated: str | None, changes: dict[str, Any], version: str, of_its_tariff: str
+) -> None:
+    parsed = cdr_from_json(json.dumps(CDR | changes).encode(), version=OcpiVersion(stated) if stated else None)
+    assert (parsed.version, parsed.tariffs[0].version) == (version, of_its_tariff)
+
+
+@pytest.mark.parametrize("limit", ["min_price", "max_price"])
+def test_a_limit_before_taxes_shows_a_tariff_of_2_3_0(limit: str) -> None:
+    other = {"min_price": None, "max_price": None}
+    assert tariff(**(other | {limit: {"before_taxes": 1}})).tariff.version is OcpiVersion.V2_3_0
+    assert tariff(**(other | {limit: {"excl_vat": 1}})).tariff.version is OcpiVersion.V2_2_1
+
+
+def test_what_ocpi_has_and_prices_nothing_is_not_remarked_on() -> None:
+    described = {
+        "tariff_alt_text": [{"language": "en", "text": "Cheap"}],
+        "tariff_alt_url": "https://example.com",
+        "energy_mix": {"is_green_energy": True},
+        "preauthorize_amount": {"before_taxes": 5},
+    }
+    assert tariff(**described).remarks == tariff().remarks
+
+
+def test_a_tariff_without_an_id_has_an_empty_one() -> None:
+    assert tariff(id=None).tariff.id == ""
+
+
+def test_a_component_of_an_unknown_type_hides_none_behind_it() -> None:
+    known = {"type": "TIME", "price": 1, "step_size": 60}
+    (entry,) = tariff(
+        elements=[{"price_components": [{"type": "SESSION_TIME", "price": 9}, known, {"type": "LIGHT", "price": 1}]}]
+    ).tariff.elements
+    assert [(component.dimension, component.step_size) for component in entry.components] == [("TIME", 60)]
+    assert entry.unknown_types == ("SESSION_TIME", "LIGHT")
+
+
+def test_a_cdr_keeps_the_remarks_on_its_tariffs_and_itself() -> None:
+    told = [(remark.field, remark.text) for remark in cdr(currency="eur").remarks]
+    restrictions = "cdr.tariffs[0].elements[0].restrictions"
+    assert told == [
+        (f"{restrictions}.end_time", "24:00 is written 00:00 in OCPI"),
+        (f"{restrictions}.day_of_week", "Someday is no day of the week"),
+        ("cdr.tariffs[0].start_date_time", "is not in UTC"),
+        ("cdr.currency", "is not in upper case"),
+    ]
 
 
 def test_every_total_of_a_claim_is_read_under_its_own_name() -> None:
