@@ -1,6 +1,7 @@
 """Rows by keys of several columns, found in one query."""
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, bindparam, column, values
 
@@ -15,6 +16,7 @@ class SelectKeys:
     """
 
     _MOST = 2_048
+    _FEW = 32
 
     def __init__(self, columns: Sequence[ColumnElement[object]], select_from: Callable[[CTE], Select[Row]]) -> None:
         """Take the columns that a key consists of, and what makes the select of the list of keys.
@@ -33,13 +35,17 @@ class SelectKeys:
         """Return the rows of these keys, whose parts are in stored form."""
         wanted = list(keys)
         rows: list[Row] = []
-        for start in range(0, len(wanted), self._MOST):
-            chunk = wanted[start : start + self._MOST]
-            size = 1 << (len(chunk) - 1).bit_length()
+        start = 0
+        while start < len(wanted):
+            left = len(wanted) - start
+            # Past the first few, a copy costs more than a further statement for what the power of two leaves over.
+            size = min(1 << left.bit_length() - 1, self._MOST) if left >= self._FEW else 1 << (left - 1).bit_length()
+            chunk = wanted[start : start + size]
             chunk += chunk[-1:] * (size - len(chunk))
             cursor = cursor_of(connection)
-            cursor.execute(self._text(connection.dialect.name, size), tuple(part for key in chunk for part in key))
+            cursor.execute(self._text(connection.dialect.name, size), tuple(chain.from_iterable(chunk)))
             rows += cursor.fetchall()
+            start += size
         return rows
 
     def _text(self, dialect: str, size: int) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     column,
     delete,
+    exists,
     func,
     literal_column,
     or_,
@@ -49,6 +50,14 @@ def _wanted(*names: str) -> list[ColumnElement[object]]:
     return [column(name, BigInteger()) for name in names]
 
 
+def _met(wanted: CTE) -> Select[Row]:
+    """Return the keys that meet anything at all: of nearly all charges none does."""
+    row = _ROW.c
+    common = and_(row.start_time < wanted.c.end_time, row.end_time > wanted.c.start_time)
+    met = and_(row.owner == wanted.c.owner, row.slot == wanted.c.slot, or_(common, row.twin == wanted.c.twin))
+    return select(wanted.c.place).where(exists().where(met))
+
+
 def _found(wanted: CTE) -> Select[Row]:
     """Return, for each key, any one charge that overlaps and any one that is a twin; see `overlap` and `twins`."""
     row = _ROW.c
@@ -61,22 +70,15 @@ def _found(wanted: CTE) -> Select[Row]:
         wanted.c.end_time - wanted.c.start_time > tolerance,
     )
     twin = and_(row.twin == wanted.c.twin, func.abs(row.start_time - wanted.c.start_time) <= wanted.c.near)
-    any_one = {
+    any_one = [
         # The newest first: a card that many use has always just been used.
-        name: select(row.idx).where(same, condition).order_by(row.idx.desc()).suffix_with("LIMIT 1").scalar_subquery()
-        for name, condition in (("other", overlapping), ("twin_idx", twin))
-    }
-    # Materialised: both would be looked for once more where they are compared with NULL.
-    found = (
-        select(wanted.c.place, *(query.label(name) for name, query in any_one.items()))
-        .cte("found")
-        .prefix_with("MATERIALIZED")
-    )
-    return select(found.c.place, found.c.other, found.c.twin_idx).where(
-        or_(found.c.other.is_not(None), found.c.twin_idx.is_not(None))
-    )
+        select(row.idx).where(same, condition).order_by(row.idx.desc()).suffix_with("LIMIT 1").scalar_subquery()
+        for condition in (overlapping, twin)
+    ]
+    return select(wanted.c.place, *any_one)
 
 
+_MEET = SelectKeys(_wanted("owner", "slot", "place", "start_time", "end_time", "twin"), _met)
 _FIND = SelectKeys(_wanted("owner", "slot", "place", "start_time", "end_time", "twin", "near"), _found)
 _SLOT_ROWS = Statement(
     select(_ROW.c.idx, _ROW.c.start_time, _ROW.c.end_time, _ROW.c.twin)
@@ -112,29 +114,40 @@ class StoredSpans:
 
     def neighbours(self, spans: Sequence[Span], apart_from: Collection[int]) -> Mapping[int, Shared]:
         """Return what spans share with charges on record."""
-        keys = list(self._keys(spans))
+        connection = self._session.connection
+        keys = self._keys(spans)
+        met = {row[0] for row in _MEET.all(connection, keys)} if keys else set()
+        if not met:
+            return {}
         found: dict[int, list[int | None]] = {}
-        for place, other, twin in _FIND.all(self._session.connection, keys) if keys else ():
+        near = [(*key, spans[key[2] // 2].near) for key in keys if key[2] in met]
+        for place, other, twin in _FIND.all(connection, near):
             number, kind = divmod(place, 2)
-            span = spans[number]
-            found.setdefault(number, [None, None, None])
             if other in apart_from or twin in apart_from:
-                hits = self._others(keys, place, span, apart_from)
+                hits = self._others(keys, place, spans[number], apart_from)
             else:
                 hits = other, twin
             for part, idx in zip((kind, 2), hits, strict=True):
                 if idx is not None:
-                    found[number][part] = idx
+                    found.setdefault(number, [None, None, None])[part] = idx
         return {number: Shared(*shared) for number, shared in found.items()}
 
-    def _keys(self, spans: Sequence[Span]) -> Iterator[Row]:
-        parties = self._directory().parties
+    def _keys(self, spans: Sequence[Span]) -> list[Row]:
+        """Return the keys of every slot in which something may touch a span; places are even for tokens."""
+        keys: list[Row] = []
+        numbers = self._numbers(spans)
         for number, (cpo, emsp, token, evse, twin, start, end, near) in enumerate(spans):
-            slots = range((start - near) // _SLOT, max(end, start + near) // _SLOT + 1)
-            for slot in slots:
-                high = slot << 48
-                yield parties[emsp].number, high | token & _HASH, 2 * number, start, end, twin, near
-                yield parties[cpo].number, high | evse & _HASH, 2 * number + 1, start, end, twin, near
+            payer, owner = numbers[emsp], numbers[cpo]
+            for season in range((start - near) // _SLOT, max(end, start + near) // _SLOT + 1):
+                high = season << 48
+                keys.append((payer, high | token & _HASH, 2 * number, start, end, twin))
+                keys.append((owner, high | evse & _HASH, 2 * number + 1, start, end, twin))
+        return keys
+
+    def _numbers(self, spans: Iterable[Span]) -> Mapping[PartyId, int]:
+        """Return the numbers of the parties of these spans."""
+        parties = self._directory().parties
+        return {party: parties[party].number for party in {party for span in spans for party in span[:2]}}
 
     def _others(
         self, keys: Iterable[Row], place: int, span: Span, apart_from: Collection[int]
@@ -168,12 +181,13 @@ class StoredSpans:
 
     def add(self, charges: Iterable[Occupied]) -> None:
         """Record what charges occupy."""
-        parties = self._directory().parties
+        charges = list(charges)
+        numbers = self._numbers(span for span, _ in charges)
         insert = self._session.insert
         for (cpo, emsp, token, evse, twin, start, end, _), idx in charges:
-            payer, owner = parties[emsp].number, parties[cpo].number
-            for slot in range(start // _SLOT, end // _SLOT + 1):
-                high = slot << 48
+            payer, owner = numbers[emsp], numbers[cpo]
+            for season in range(start // _SLOT, end // _SLOT + 1):
+                high = season << 48
                 insert(ChargeSpanRow, (payer, high | token & _HASH, idx, start, end, twin))
                 insert(ChargeSpanRow, (owner, high | evse & _HASH, idx, start, end, twin))
 

@@ -153,7 +153,7 @@ class Model:
             common = min(s.start + s.minutes for s in (sent, other)) - max(sent.start, other.start)
             apart = abs(sent.start - other.start)
             if sent.session or other.session:
-                same = sent.cpo == other.cpo and sent.session.lower() == other.session.lower() and apart <= 1440
+                same = sent.cpo == other.cpo and sent.session.lower() == other.session.lower() and apart <= 720
                 twin = same and (token or evse)
             else:
                 twin = token and evse and sent.energy == other.energy and apart <= (1 if sent.energy else 0)

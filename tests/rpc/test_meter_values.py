@@ -346,6 +346,7 @@ async def test_a_batch_and_a_stream_are_verified_each_for_itself(station: Statio
         charged("22.5", WHOLE.replace("32.5", "42.5"), name="CDR-3"),
         charged("22.5", *[METER.ocmf(payload(*UNSET, page="T9"))] * 40, name="CDR-4"),
     ]
+    cdrs[3].session_id = "S-4"  # or it would be the first one, sent once more
     requests = [submission(cdr, at) for at, cdr in enumerate(cdrs, 1)]
     service = cdr_pb2_grpc.CdrServiceStub(station.cpo.channel)
     outcomes = list((await service.BatchSubmitCdrs(cdr_pb2.BatchSubmitCdrsRequest(requests=requests))).outcomes)

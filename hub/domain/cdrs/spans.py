@@ -7,6 +7,7 @@ Keys are hashes, so that what is kept for comparing holds no token.
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ TOLERANCE = 60_000_000
 LENGTH_MAX = 256 * 86_400_000_000
 #: How far apart twins of one session id may start: with its time zone corrected it is the same session still, but some
 #: CPOs use their ids again after a while.
-_SESSION_NEAR = 24 * 3_600_000_000
+_SESSION_NEAR = 12 * 3_600_000_000
 #: How far apart twins without a session id may start; those without energy start at the same instant, as tries do not.
 _FACTS_NEAR = 60_000_000
 _E4 = 10_000
@@ -76,12 +77,18 @@ def span_of(
     else:
         tenthousandths = int(energy * _E4)
         twin, near = f"{token}\0{evse}\0{tenthousandths}", _FACTS_NEAR if tenthousandths else 0
-    return Span(cpo, emsp, _hash(token), _hash(evse), _hash(twin), max(start, end - LENGTH_MAX), end, near)
+    if end - start > LENGTH_MAX:
+        start = end - LENGTH_MAX
+    # EVSEs come again and again; what is remembered of them is no driver's.
+    return Span(cpo, emsp, _hash(token), _hash_again(evse), _hash(twin), start, end, near)
 
 
 def _hash(text: str) -> int:
     """Return 8 bytes as a signed integer, which is what databases hold."""
     return int.from_bytes(blake2b(fold(text).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+_hash_again = lru_cache(maxsize=16_384)(_hash)
 
 
 def overlap(one: Span, other: Span) -> bool:

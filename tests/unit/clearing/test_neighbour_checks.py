@@ -53,12 +53,12 @@ TWINS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "a session id, and nothing": ({"session_id": "S-1"}, {}, False),
     "the same session in another time zone": (
         {"session_id": "S-1"},
-        {"session_id": "S-1", "start_time": START + timedelta(hours=14)},
+        {"session_id": "S-1", "start_time": START + timedelta(hours=12)},
         True,
     ),
     "a session id that is used again": (
         {"session_id": "S-1"},
-        {"session_id": "S-1", "start_time": START + timedelta(days=1, microseconds=1)},
+        {"session_id": "S-1", "start_time": START + timedelta(hours=12, microseconds=1)},
         False,
     ),
     "the same session of another eMSP": (
