@@ -164,6 +164,16 @@ async def test_an_accepted_review_puts_the_cdr_into_the_period_of_that_moment(de
     check_cdrs(desk.spine.engine)
 
 
+async def test_what_is_accepted_right_after_a_cut_off_is_not_in_what_was_cut_off(desk: Counter) -> None:
+    await desk.held("C1", "doubtful")
+    before = await desk.cut_off()
+    record = await desk.review("C1", Decision.ACCEPT)
+    assert record.accepted_index == before.end_index
+    assert (await desk.calculate(before.name)).cdr_count == 0
+    await desk.settle()
+    assert await desk.stated() == {"NL-CPO/C1": 1}
+
+
 async def test_a_review_is_the_paying_emsps_alone_and_happens_once(desk: Counter) -> None:
     await desk.held("C1", "doubtful")
     stranger = await refused(desk.review("C1", Decision.ACCEPT, emsp=OTHER))
@@ -302,7 +312,10 @@ async def test_what_was_returned_and_what_replaces_it_may_come_in_one_batch(desk
         CdrSubmission(platform="cpo", request_id=str(uuid4()), cdr=desk.make(name, kind), replaces=replaces)
         for name, kind, replaces in chain
     ]
-    *answers, refusal = await desk.spine.committer.run_many(submit_cdrs, batch)
+    once_more = CdrSubmission(platform="cpo", request_id=str(uuid4()), cdr=batch[0].cdr)
+    *answers, refusal, again = await desk.spine.committer.run_many(submit_cdrs, [*batch, once_more])
+    assert isinstance(again, CdrAnswer)
+    assert (again.state, again.deadline) == (RESUBMITTED, None)
     assert [a.state for a in answers if isinstance(a, CdrAnswer)] == [RETURNED, RETURNED, ACCEPTED]
     assert isinstance(refusal, HubError)
     assert refusal.reason == "REPLACED_CDR_RESUBMITTED"
