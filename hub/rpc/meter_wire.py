@@ -15,7 +15,6 @@ from hub.domain.meter.model import Signature
 from hub.rpc.listing import ID_MAX
 from hub.rpc.wire import Reader, fill_time
 
-_CURVE_MAX = 64
 #: Stands in for a key that cannot be read while the rest of the message is.
 _NONE = KeyMaterial(curve="", spki=b"")
 
@@ -44,14 +43,13 @@ def claim_from_pb(
 
 
 def _material(reader: Reader, message: meter_object_pb2.MeterKey, read_key: MeterKeyReader) -> KeyMaterial:
-    curve = reader.optional_id("curve", message.curve, _CURVE_MAX)
     if not message.public_key:
         reader.refuse("public_key", "is required")
         return _NONE
     try:
-        return read_key(message.public_key, curve)
+        return read_key(message.public_key, message.curve)
     except UnusableKey as error:
-        reader.refuse("public_key", str(error))
+        reader.refuse(error.field, str(error))
         return _NONE
 
 

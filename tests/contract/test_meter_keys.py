@@ -110,7 +110,8 @@ async def test_a_key_that_is_cut_short_stays_on_record_and_is_told(spine: Spine)
     cut = partial(revoke_key, party=CPO, key_id=answer.key.id, reason="replaced", encode=encode)
     ended = await spine.committer.run(lambda uow: cut(uow, end=START + 2 * DAY))
     again = await spine.committer.run(lambda uow: cut(uow, end=None))
-    assert ended == again == await spine.reads.run(lambda uow: uow.meter_keys.get(CPO, answer.key.id))
+    exactly = await spine.committer.run(lambda uow: cut(uow, end=START + 2 * DAY))
+    assert ended == again == exactly == await spine.reads.run(lambda uow: uow.meter_keys.get(CPO, answer.key.id))
     assert ended == replace(
         answer.key,
         claim=replace(answer.key.claim, valid_until=START + 2 * DAY),
@@ -146,3 +147,5 @@ async def test_pages_are_narrowed_and_in_order(spine: Spine) -> None:
     assert await page(location="elsewhere") == []
     assert await page(valid_at=START) == [a, c]
     assert await page(valid_at=START + 2 * DAY) == [b, c]
+    stranger = PartyId("FR", "OTH")
+    assert not await spine.reads.run(lambda uow: uow.meter_keys.page(stranger, MeterKeyFilter(), after="", limit=9))

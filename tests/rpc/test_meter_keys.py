@@ -141,6 +141,32 @@ async def test_a_key_revoked_without_an_instant_ends_now_and_only_once(keys: Key
     assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "METER_KEY_ENDED")
 
 
+async def test_keys_are_listed_over_all_partners_page_by_page(keys: Keys, partner: PartnerFactory) -> None:
+    other = await partner("AT-CPO", roles=(Role.CPO,))
+    await agree(keys.hub, other.party, keys.emsp.party)
+    await location_pb2_grpc.LocationServiceStub(other.channel).PutLocation(
+        location_pb2.PutLocationRequest(location=catalog.location(party="AT-CPO"))
+    )
+    theirs = common_pb2.PartyKey(country_code="AT", party_id="CPO")
+    for meter in (METER, Meter()):
+        await service(other).RegisterMeterKeys(meter_pb2.RegisterMeterKeysRequest(party=theirs, keys=[key(meter)]))
+        await keys.register(key(meter))
+    one_by_one = await listed(keys.emsp, page_size=1)
+    assert one_by_one == await listed(keys.emsp)
+    assert [made.country_code for made in one_by_one] == ["AT", "AT", "NL", "NL"]
+    assert await listed(keys.emsp, party=theirs) == await listed(other) == one_by_one[:2]
+
+
+async def test_a_page_token_of_another_kind_of_list_is_refused(keys: Keys) -> None:
+    await keys.register(key(), key(Meter()))
+    page = await service(keys.emsp).ListMeterKeys(meter_pb2.ListMeterKeysRequest(page_size=1))
+    digest = base64.urlsafe_b64decode(page.next_page_token + "==")[:8]
+    for place in (b'["N","L","x"]', b"[1]"):
+        forged = base64.urlsafe_b64encode(digest + place).decode().rstrip("=")
+        request = meter_pb2.ListMeterKeysRequest(page_size=1, page_token=forged)
+        assert (await refused(service(keys.emsp).ListMeterKeys(request))).fields == ["page_token"]
+
+
 async def test_a_key_that_is_not_there_cannot_be_revoked(keys: Keys) -> None:
     answer = await refused(keys.revoke("00000000-0000-7000-8000-000000000000"))
     assert (answer.code, answer.reason) == (grpc.StatusCode.NOT_FOUND, "METER_KEY_NOT_FOUND")
@@ -153,10 +179,12 @@ async def test_each_key_is_refused_for_itself_with_its_field(keys: Keys) -> None
         "keys[2].valid_from": key(valid_from=None),
         "keys[3].valid_until": key(valid_until=stamp(-1)),
         "keys[4].evse_uid": key(evse_uid=""),
+        "keys[5].public_key": key(public_key=""),
+        "keys[6].curve": key(curve="secp521r1"),
     }
     outcomes = await keys.register(*bad.values(), key(evse_uid="E9"), key())
     assert [[v.field for v in o.error.violations] for o in outcomes] == [*([field] for field in bad), [], []]
-    assert [o.error.reason for o in outcomes] == ["INVALID_FIELD"] * 5 + ["EVSE_NOT_FOUND", ""]
+    assert [o.error.reason for o in outcomes] == ["INVALID_FIELD"] * 7 + ["EVSE_NOT_FOUND", ""]
     assert METER.point.hex() not in str(outcomes)
     assert len(await listed(keys.cpo)) == 1
 
@@ -189,6 +217,7 @@ async def test_a_batch_has_its_bounds(keys: Keys) -> None:
         ({"party": CPO, "evse_uid": "E1"}, "location_id"),
         ({"party": common_pb2.PartyKey(country_code="N")}, "party"),
         ({"page_token": "x"}, "page_token"),
+        ({"page_token": "made by hand"}, "page_token"),
     ],
 )
 async def test_a_list_names_what_it_narrows_to(keys: Keys, fields: dict[str, Any], field: str) -> None:

@@ -368,6 +368,19 @@ async def test_a_batch_and_a_stream_are_verified_each_for_itself(station: Statio
         break
 
 
+async def test_many_cdrs_of_one_batch_are_verified_each_for_itself(station: Station) -> None:
+    await station.demand()
+    await station.register(METER.spki.hex())
+    documents = [METER.ocmf(payload(*UNSET, page=f"T{at}")) for at in range(30)]
+    cdrs = [charged("22.5", document, name=f"CDR-{at}") for at, document in enumerate(documents)]
+    batch = cdr_pb2.BatchSubmitCdrsRequest(requests=[submission(cdr, at) for at, cdr in enumerate(cdrs)])
+    service = cdr_pb2_grpc.CdrServiceStub(station.cpo.channel)
+    outcomes = (await service.BatchSubmitCdrs(batch)).outcomes
+    assert [outcome.response.state for outcome in outcomes] == [ACCEPTED] * len(cdrs)
+    listed = (await service.ListCdrs(cdr_pb2.ListCdrsRequest())).cdrs
+    assert all(record.meter.billable for record in listed)
+
+
 async def test_a_credit_needs_no_meter(station: Station) -> None:
     await station.register(METER.spki.hex())
     original = charged("22.5", WHOLE)

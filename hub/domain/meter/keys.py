@@ -20,7 +20,15 @@ KEYS_MAX = 100
 
 
 class UnusableKey(ValueError):
-    """A text is no public key that this hub verifies with; says why, and repeats nothing of the text."""
+    """A text is no public key that this hub verifies with; says why, and repeats nothing of the text.
+
+    Attributes:
+        field: Which of the two is at fault, `public_key` or `curve`.
+    """
+
+    def __init__(self, rule: str, field: str = "public_key") -> None:
+        super().__init__(rule)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
