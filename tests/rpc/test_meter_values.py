@@ -1,8 +1,11 @@
 """Signed meter values in CDRs over real mutual TLS: verified, attached, and decisive where the agreement says so."""
 
 import base64
+import html
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -325,6 +328,48 @@ async def test_hostile_values_are_unreadable_and_nothing_worse(station: Station,
     meter = (await station.record(station.emsp)).meter
     assert meter.signature == meter_object_pb2.METER_SIGNATURE_MALFORMED
     assert len(meter.documents) == 1
+
+
+def mutated(document: str, chance: Random) -> str:
+    """Return a document with pieces cut out, doubled or replaced."""
+    text = document
+    for _ in range(chance.randint(1, 3)):
+        start = chance.randrange(len(text) + 1)
+        end = min(len(text), start + chance.choice((1, 1, 2, 30, 400)))
+        piece = text[start:end]
+        put = ["", piece * 2, chr(chance.randrange(1, 0xD800)), "|", '"', "<", "9" * 40, piece.swapcase()]
+        text = text[:start] + chance.choice(put) + text[end:]
+    return text
+
+
+@pytest.mark.data
+async def test_mutilated_real_documents_are_told_apart_and_never_break_the_hub(station: Station) -> None:
+    chance = Random(7)
+    whole = [real(file)[0] for file, *_ in REAL.values()]
+    await station.register(real("safe/xml/VW_OCMF_load.xml")[1])
+    bare = whole[0].split("<signedData")[1].split(">", 1)[1].split("</signedData")[0]
+    cdrs = [
+        charged(
+            "1.101",
+            mutated(chance.choice([*whole, bare, bare]), chance),
+            key=mutated("00" * 91, chance),
+            name=f"C-{at}",
+        )
+        for at in range(200)
+    ]
+    await station.demand()
+    batch = cdr_pb2.BatchSubmitCdrsRequest(requests=[submission(cdr, at) for at, cdr in enumerate(cdrs)])
+    service = cdr_pb2_grpc.CdrServiceStub(station.cpo.channel)
+    outcomes = (await service.BatchSubmitCdrs(batch)).outcomes
+    assert not [outcome.error for outcome in outcomes if outcome.HasField("error")]
+    found = Counter(code for outcome in outcomes for code in codes(outcome.response))
+    assert found["METER_DATA_UNREADABLE"] > 20
+    assert found["METER_SIGNATURE_INVALID"] > 20
+    listed = (await service.ListCdrs(cdr_pb2.ListCdrsRequest(page_size=1_000))).cdrs
+    for record in listed:
+        if record.meter.billable:
+            # What was changed stands around what was signed.
+            assert bare.split("|")[1] in html.unescape(record.cdr.signed_data.signed_values[0].signed_data)
 
 
 @pytest.mark.data
