@@ -14,6 +14,7 @@ from hub.domain.cdrs.record import CdrState, Severity
 from hub.domain.quality import CheckCount
 from hub.store.cdr_reader import AT_ONCE
 from hub.store.journal import JournalTimes
+from hub.store.radar import one_or_all, other_party
 from hub.store.session import Session
 from hub.store.statements import Row, Statement
 from hub.store.tables.cdrs import CdrRow, CdrStandingRow
@@ -33,11 +34,10 @@ _SUMS = Statement(
         _C.c.idx < bindparam("idx_before"),
         _C.c.recorded_time >= bindparam("time_from"),
         _C.c.recorded_time < bindparam("time_before"),
-        _C.c.emsp.between(bindparam("emsp_from"), bindparam("emsp_to")),
+        one_or_all(_C.c.emsp),
     )
     .group_by(_C.c.state, _NOW, _C.c.credit, _C.c.findings, _MINUTES)
 )
-_MOST = 1 << 62
 
 
 class StoredQuality:
@@ -55,7 +55,7 @@ class StoredQuality:
         known = beat.cpo in parties and (beat.emsp is None or beat.emsp in parties)
         if known and beat.cpo is not None and window.start < window.end:
             start, end = to_micros(window.start), to_micros(window.end)
-            emsps = (0, _MOST) if beat.emsp is None else (parties[beat.emsp].number,) * 2
+            emsps = other_party(None if beat.emsp is None else parties[beat.emsp].number)
             indexes = self._times.index_at(start), self._times.index_at(end)
             for row in _SUMS.all(self._session.connection, (parties[beat.cpo].number, *indexes, start, end, *emsps)):
                 tally.add(row)

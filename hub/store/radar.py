@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from roamhub.v1.cdr_object_pb2 import Cdr
 from roamhub.v1.session_object_pb2 import Session as SessionMessage
-from sqlalchemy import ColumnElement, Exists, bindparam, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Exists, bindparam, exists, func, literal_column, or_, select, text
 from sqlalchemy.sql.expression import tuple_
 
 from hub.app.directory import Directory
@@ -41,7 +41,6 @@ _ANY_USE = AuthorizationUseRow.__table__.alias("z")  # type: ignore[attr-defined
 
 #: An answer may be recorded later than its reference was made, by as long as the eMSP took; clocks may be set back.
 _SLACK = timedelta(hours=1)
-_MOST = 1 << 62
 
 #: Literals, not parameters: the partial indexes serve queries that say so.
 _ENDED = text("s.state = 2")
@@ -98,10 +97,20 @@ def _pass(
     )
 
 
+def one_or_all(other: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return a condition that never leads a planner to another index than the own party's; see `other_party`."""
+    return or_(literal_column("0") == bindparam("other_given"), other == bindparam("other_"))
+
+
+def other_party(number: int | None) -> Row:
+    """Return the parameters of `one_or_all`: one party, or None for all."""
+    return (0, 0) if number is None else (1, number)
+
+
 def _sides(table: Any, side: str) -> list[Any]:  # noqa: ANN401 - an alias
     """Return the conditions on whose rows: one party's, and of the other side one or all."""
     other = table.c.emsp if side == "cpo" else table.c.cpo
-    return [table.c[side] == bindparam("own"), other.between(bindparam("other_from"), bindparam("other_to"))]
+    return [table.c[side] == bindparam("own"), one_or_all(other)]
 
 
 def _between(column: ColumnElement[Any], name: str) -> list[Any]:
@@ -256,7 +265,7 @@ class StoredRadar:
         own, other = (beat.cpo, beat.emsp) if beat.cpo is not None else (beat.emsp, None)
         if own is None or own not in parties or (other is not None and other not in parties):
             return None
-        others = (0, _MOST) if other is None else (parties[other].number,) * 2
+        others = other_party(None if other is None else parties[other].number)
         return "emsp" if beat.cpo is None else "cpo", (parties[own].number, *others)
 
     def _loose_sessions(self, rows: Sequence[Row]) -> Sequence[tuple[Key, Loose]]:
