@@ -137,7 +137,7 @@ class Loop:
         names = list(data.exit_code_by_key)
         if self._chosen.sample:
             names = random.Random(self._chosen.seed).sample(names, min(len(names), self._chosen.sample))
-        again = (None, _SURVIVED, _UNTESTED)
+        again = (None,) if self._chosen.undecided else (None, _SURVIVED, _UNTESTED)
         pending = [name for name in names if data.exit_code_by_key[name] in again]
         killers: dict[str, Counter[int]] = {}
         everywhere: Counter[int] = Counter()
@@ -219,6 +219,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="names of modules of hub.domain.rating; all without one")
     parser.add_argument("--fresh", action="store_true", help="make the mutants anew and forget all verdicts")
+    parser.add_argument("--undecided", action="store_true", help="try no survivor again")
     parser.add_argument("--quick", action="store_true", help="leave the properties out")
     parser.add_argument("--sample", type=int, default=0, help="decide only so many mutants of each module")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")

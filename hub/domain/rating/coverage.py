@@ -103,7 +103,7 @@ def box_of(calendar: Calendar, candidate: Candidate, grid: Grid) -> Box:
         # Atom 0 lies below the first cut, atom i begins at cut i - 1.
         first = 0 if low is None else bisect_left(cuts, low) + 1
         last = len(cuts) + 1 if high is None else bisect_left(cuts, high) + 1
-        masks.append(((1 << last) - 1) & ~((1 << first) - 1) if last > first else 0)
+        masks.append(((1 << last) - 1) & ~((1 << first) - 1))
     return tuple(masks)
 
 

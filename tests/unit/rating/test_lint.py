@@ -142,6 +142,34 @@ class TestGaps:
         chosen = tariff(element(ENERGY, end_date=date(2026, 6, 6)), element(ENERGY, start_date=date(2026, 6, 7)))
         assert "00:00-24:00 every day on 2026-06-06" in found(chosen, "gap_in_week").message
 
+    @pytest.mark.parametrize(
+        ("restrictions", "told"),
+        [
+            (
+                {"start_date": date(2026, 6, 6), "end_date": date(2026, 6, 8), "days": frozenset({Weekday.SUNDAY})},
+                "00:00-24:00 Saturday from 2026-06-06 until 2026-06-08",
+            ),
+            (
+                {"start_date": date(2026, 6, 4), "end_date": date(2026, 6, 9), "days": WEEKEND},
+                "00:00-24:00 Monday and Thursday and Friday from 2026-06-04 until 2026-06-09",
+            ),
+            (
+                {"end_date": date(2026, 6, 6), "days": WEEKEND},
+                "00:00-24:00 Monday to Friday until 2026-06-06",
+            ),
+            (
+                {"end_date": date(1990, 6, 6), "days": frozenset({Weekday.MONDAY, Weekday.THURSDAY})},
+                "00:00-24:00 Tuesday and Wednesday and Friday and Saturday and Sunday until 1990-06-06",
+            ),
+            (
+                {"start_date": date(2026, 6, 6), "days": frozenset(Weekday) - {Weekday.WEDNESDAY}},
+                "00:00-24:00 Wednesday from 2026-06-06",
+            ),
+        ],
+    )
+    def test_on_days_of_the_week_between_dates(self, restrictions: dict[str, Any], told: str) -> None:
+        assert found(tariff(element(ENERGY, **restrictions)), "gap_in_week").message == f"energy has no price {told}"
+
     def test_in_energy_or_duration(self) -> None:
         chosen = tariff(element(ENERGY, max_kwh=Decimal(10)), element(ENERGY, min_kwh=Decimal(20)))
         assert "from 10 kWh below 20 kWh" in found(chosen, "gap_in_use").message
