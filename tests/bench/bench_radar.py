@@ -8,6 +8,7 @@ quoted. Each figure is the median of five reads. Nothing is asserted.
 
 import argparse
 import asyncio
+import importlib
 import random
 import tempfile
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def database(*, postgresql: bool) -> Iterator[str]:
         server: Any = None
         url = f"sqlite:///{Path(folder) / 'bench.db'}"
         if postgresql:
-            import pgserver  # type: ignore[import-untyped]
+            pgserver: Any = importlib.import_module("pgserver")  # only where it is asked for
 
             server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
             server.psql("CREATE DATABASE bench")
@@ -90,7 +91,8 @@ async def measure(spine: Spine, cdrs: int) -> None:
     }
     print(f"{cdrs} CDRs, sessions and authorizations on {spine.engine.dialect.name}")
     for name, read in reads.items():
-        times = []
+        times: list[float] = []
+        found: Any = None
         for _ in range(5):
             start = perf_counter()
             found = await spine.reads.run(read)
