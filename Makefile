@@ -50,7 +50,7 @@ generate: $(STAMP) ## Generate the Python code of the contract
 	$(BIN)/python protos/generate.py
 
 bench: $(STAMP) ## Run every benchmark; each prints ratios to a bare baseline of the same run
-	for each in cdrs authorize catalog rating radar; do $(BIN)/python -m tests.bench.bench_$$each || exit 1; done
+	for each in cdrs rated authorize catalog rating radar; do $(BIN)/python -m tests.bench.bench_$$each || exit 1; done
 
 $(MUTATION)/.ready: requirements.lock requirements-mutation.lock pyproject.toml
 	$(PYTHON) -m venv $(MUTATION)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache, reduce
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -155,19 +155,20 @@ def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[PeriodSums, tuple
     if periods is None:
         refuse_periods(reader, cdr.charging_periods, "cdr.charging_periods")
         return _NO_PERIODS, ()
-    starts = [period.start for period in periods]
-    hours = [each for period in periods for each in (period.time_hours, period.parking_hours) if each]
+    energy = hours = _ZERO
     try:
-        sums = PeriodSums(
-            count=len(starts),
-            first_start=min(starts),
-            last_start=max(starts),
-            energy=reduce(_add, [period.energy_kwh for period in periods if period.energy_kwh], _ZERO),
-            time=reduce(_add, hours, _ZERO),
-        )
+        for _, kwh, charging, parking, *_ in periods:
+            energy = _add(energy, kwh) if kwh else energy
+            hours = _add(hours, charging) if charging else hours
+            hours = _add(hours, parking) if parking else hours
     except ArithmeticError:
         reader.refuse("cdr.charging_periods", "hold volumes of sensible size")
         return _NO_PERIODS, ()
+    if not (energy.is_finite() and hours.is_finite()):
+        refuse_periods(reader, cdr.charging_periods, "cdr.charging_periods")
+        return _NO_PERIODS, ()
+    starts = [period.start for period in periods]
+    sums = PeriodSums(count=len(starts), first_start=min(starts), last_start=max(starts), energy=energy, time=hours)
     return sums, periods
 
 

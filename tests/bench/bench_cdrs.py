@@ -26,7 +26,7 @@ _BATCH = 100
 _ROUNDS = 5
 _SECONDS = 2.0
 #: CDRs are of so many tokens and EVSEs, each of which charges so many times without an overlap.
-_PLACES, _TURNS = 1_000, 500
+PLACES, _TURNS = 1_000, 500
 
 
 def full_cdr(name: int) -> cdr_object_pb2.Cdr:
@@ -40,7 +40,7 @@ def full_cdr(name: int) -> cdr_object_pb2.Cdr:
         id="T-1",
         currency="EUR",
         elements=[tariff_object_pb2.TariffElement(price_components=[component])] * 4,
-        last_updated=stamp(START),
+        last_updated=stamp(START - timedelta(days=400)),
     )
     cdr = make_cdr(
         f"CDR-{name:012d}",
@@ -48,7 +48,7 @@ def full_cdr(name: int) -> cdr_object_pb2.Cdr:
         tariffs=[tariff],
         remark="This CDR was made for a benchmark; it is as long as real ones are. " * 12,
     )
-    turn, place = divmod(name, _PLACES)
+    turn, place = divmod(name, PLACES)
     cdr.cdr_token.uid, cdr.cdr_location.evse_uid = f"TOK{place + 1}", f"E{place + 1}"
     earlier = int(timedelta(hours=2.5).total_seconds()) * (turn % _TURNS)
     for stamped in (cdr.start_date_time, cdr.end_date_time, *(each.start_date_time for each in cdr.charging_periods)):
@@ -108,7 +108,7 @@ class Submitting:
 
 async def run(echo: Served, hub: Served) -> None:
     """Measure in rounds, echo and hub in turn, and print the median of the rounds' ratios."""
-    await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS, count=_PLACES)
+    await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS, count=PLACES)
     raw = hub.channel("cpo")
     made = [request.SerializeToString() for request in submissions(0, 60_000)]
     calls = Submitting(

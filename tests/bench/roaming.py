@@ -7,7 +7,7 @@ from tests.bench.load import Served
 
 
 async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueType", count: int = 1) -> None:
-    """Publish LOC1 of NL-CPO with EVSEs E1 and so on, and as many tokens TOK1 and so on of DE-MSP, at most 1000."""
+    """Publish LOC1 of NL-CPO with EVSEs E1 and so on, and as many tokens TOK1 and so on of each eMSP, at most 1000."""
     evses = [catalog.evse(f"E{number + 1}") for number in range(count)]
     tokens = [
         token_object_pb2.Token(
@@ -23,8 +23,11 @@ async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueT
         )
         for number in range(count)
     ]
-    async with hub.channel("cpo") as cpo, hub.channel("emsp") as emsp:
+    async with hub.channel("cpo") as cpo, hub.channel("emsp") as emsp, hub.channel("unrated") as unrated:
         await location_pb2_grpc.LocationServiceStub(cpo).PutLocation(
             location_pb2.PutLocationRequest(location=catalog.location(evses=evses))
         )
         await token_pb2_grpc.TokenServiceStub(emsp).BatchPutTokens(token_pb2.BatchPutTokensRequest(tokens=tokens))
+        for token in tokens:
+            token.party_id = "OFF"
+        await token_pb2_grpc.TokenServiceStub(unrated).BatchPutTokens(token_pb2.BatchPutTokensRequest(tokens=tokens))

@@ -16,12 +16,16 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from hub.collector import collect_less, keep_what_is
 from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, operator_pair, server_pair
+from hub.domain.agreements import CheckAction
+from hub.domain.cdrs.checks import PRICE_CHECKS
 from hub.domain.parties import Role
 from hub.main import Hub, system_clock
 from tests.support import add_partner, agree
 
 #: Who takes part in every benchmark.
 CPO, EMSP = "NL-CPO", "DE-MSP"
+#: An eMSP whose agreement wants no price checked.
+UNRATED = "DE-OFF"
 
 
 async def serve_echo(folder: Path) -> None:
@@ -45,7 +49,7 @@ async def serve_echo(folder: Path) -> None:
 
 
 async def serve_hub(folder: Path) -> None:
-    """Serve a whole hub with one CPO and one eMSP that roam, as `roamhub serve` does."""
+    """Serve a whole hub with one CPO and two eMSPs that roam, as `roamhub serve` does."""
     collect_less()
     hub = Hub(
         Config(
@@ -63,7 +67,9 @@ async def serve_hub(folder: Path) -> None:
     cpo = await add_partner(hub, [CPO], [Role.CPO], "cpo")
     emsp = await add_partner(hub, [EMSP], [Role.EMSP], "emsp")
     await agree(hub, cpo.party, emsp.party)
-    callers = {each.platform: (each.key_pem, each.chain_pem) for each in (cpo, emsp)}
+    other = await add_partner(hub, [UNRATED], [Role.EMSP], "unrated")
+    await agree(hub, cpo.party, other.party, checks={str(code): CheckAction.ACCEPT for code in PRICE_CHECKS})
+    callers = {each.platform: (each.key_pem, each.chain_pem) for each in (cpo, emsp, other)}
     keep_what_is()
     announce(hub.port, hub.ca.ca_pem, callers | {"operator": (hub.operator.key_pem, hub.operator.chain_pem)})
     await parent_ends()

@@ -76,13 +76,16 @@ class Hub:
         await self.spine.committer.run(lambda uow: remove_tariff(uow, ObjectId(CPO, name), lambda _: b""))
 
     async def codes(self, *cdrs: cdr_object_pb2.Cdr) -> Sequence[list[str]]:
-        """Submit CDRs together, and return what was found about each."""
+        """Submit CDRs together, and return what was found about the price of each; they may well overlap."""
         requests = [cdr_pb2.SubmitCdrRequest(request_id=str(uuid4()), cdr=cdr) for cdr in cdrs]
         answers = await self.spine.committer.run_many(
             take_in, [submission_from_pb(request, "nl-cpo") for request in requests]
         )
         assert not any(isinstance(answer, Exception) for answer in answers), answers
-        return [[str(finding.code) for finding in answer.findings] for answer in answers]  # type: ignore[union-attr]
+        return [
+            [str(finding.code) for finding in answer.findings if finding.code in PRICE_CHECKS]  # type: ignore[union-attr]
+            for answer in answers
+        ]
 
 
 @pytest.fixture
