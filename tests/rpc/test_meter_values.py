@@ -23,7 +23,7 @@ from roamhub.v1 import (
 )
 
 from hub.domain.agreements import CheckAction
-from hub.domain.cdrs.checks import PRICE_CHECKS
+from hub.domain.cdrs.checks import Check
 from hub.domain.meter.documents import read_documents
 from hub.domain.meter.evidence import VALUES_MAX
 from hub.domain.meter.model import MeterDocument
@@ -77,9 +77,10 @@ class Station:
         return await cdr_pb2_grpc.CdrServiceStub(side.channel).GetCdr(cdr_pb2.GetCdrRequest(key=key))
 
     async def demand(self, **checks: CheckAction) -> None:
-        """Put the agreement in force; it says so about these checks, and wants no price checked."""
+        """Put the agreement in force; it says so about these checks, and wants nothing else checked of charges."""
         self.agreed = True
-        wanted: dict[str, CheckAction] = {**{str(code): CheckAction.ACCEPT for code in PRICE_CHECKS}, **checks}
+        others = (code for code in Check if not code.startswith(("METER", "CREDIT")))
+        wanted: dict[str, CheckAction] = {**dict.fromkeys(map(str, others), CheckAction.ACCEPT), **checks}
         await agree(self.hub, self.cpo.party, self.emsp.party, checks=wanted)
 
 
