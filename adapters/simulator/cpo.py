@@ -26,7 +26,7 @@ from roamhub.v1.agreement_pb2_grpc import AgreementServiceStub
 from roamhub.v1.authorization_pb2 import Authorization, AuthorizeRequest
 from roamhub.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from roamhub.v1.cdr_object_pb2 import Cdr
-from roamhub.v1.cdr_pb2 import CdrState, SubmitCdrRequest
+from roamhub.v1.cdr_pb2 import FINDING_SEVERITY_ERROR, CdrState, SubmitCdrRequest
 from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 from roamhub.v1.command_pb2 import (
     COMMAND_RESPONSE_TYPE_ACCEPTED,
@@ -233,7 +233,7 @@ class Cpo:
         return cdr
 
     async def mishaps(self) -> None:
-        """Send one CDR twice, another with other content, and take a third back."""
+        """Send one CDR twice, another with other content, take a third back and bill it anew, at first wrongly."""
         twice, altered, taken_back = self._sent[0], Cdr(), self._sent[2]
         first = await self._partner.cdrs.submit(twice)
         stub = self._partner.stub(CdrServiceStub)
@@ -253,6 +253,29 @@ class Cpo:
         state = CdrState.Name(answer.state).removeprefix("CDR_STATE_")
         amount = credit.total_cost.before_taxes.value
         tell("credit", cdr=credit.id, of=taken_back.id, amount=amount, state=state)
+        await self._charge_anew(taken_back)
+
+    async def _charge_anew(self, credited: Cdr) -> None:
+        """Bill a credited charge once more: with a mistake, which the hub returns, then as it should be."""
+        wrong, right = Cdr(), Cdr()
+        for number, cdr in enumerate((wrong, right), start=2):
+            cdr.CopyFrom(credited)
+            cdr.id = f"{credited.id}-{number}"
+        wrong.total_energy.value = str(Decimal(wrong.total_energy.value) * 1000)  # Wh, where kWh are wanted
+        answer = await self._partner.cdrs.submit(wrong)
+        errors = [finding for finding in answer.findings if finding.severity == FINDING_SEVERITY_ERROR]
+        waiting = [record async for record in self._partner.returns.waiting()]
+        corrected = await self._partner.cdrs.submit(right, replaces=wrong.id)
+        tell(
+            "returned",
+            cdr=wrong.id,
+            state=CdrState.Name(answer.state).removeprefix("CDR_STATE_"),
+            codes=[finding.code for finding in errors],
+            hints=[finding.fix_hint for finding in errors],
+            waiting=[record.cdr.id for record in waiting],
+            right=right.id,
+            corrected=CdrState.Name(corrected.state).removeprefix("CDR_STATE_"),
+        )
 
 
 def month_of(arguments: argparse.Namespace) -> tuple[datetime, datetime]:

@@ -22,6 +22,8 @@ def test_the_demo_settles_a_month_and_proves_it(tmp_path: Path) -> None:
         assert re.search(rf"(?m)^{number}\. ", story), f"step {number} is missing"
     assert "C000001 again: the first receipt again" in story
     assert "CDR_CONFLICT" in story
+    assert re.search(r"-2 bills it anew, in Wh: RETURNED\n +ENERGY_SUM_MISMATCH: Correct", story)
+    assert "-3 takes its place: ACCEPTED" in story
     assert story.count("it agrees and acknowledges") == 2
     assert story.count("VERIFIED: ") == 3  # two bundles, and NOT VERIFIED
     assert "FAIL signature" in story

@@ -174,13 +174,23 @@ class Director:
             self._tell.line(f"  {count} with {code}")
 
     async def _mishaps(self) -> None:
-        self._tell.step("Mishaps: a CDR sent twice, one sent again with another amount, one taken back")
+        self._tell.step(
+            "Mishaps: a CDR sent twice, one with another amount, one taken back and billed anew, with a slip"
+        )
         told = {each["event"]: each for each in await self._actors["volt"].order("mishaps")}
         twice, conflict, credit = told["duplicate"], told["conflict"], told["credit"]
         same = "the first receipt again" if twice["same"] else "ANOTHER RECEIPT"
         self._tell.line(f"{twice['cdr']} again: {same}, journal index {twice['index']}")
         self._tell.line(f"{conflict['cdr']} with 10.00 more: {conflict['reason'] or 'ACCEPTED'}")
         self._tell.line(f"{credit['cdr']} takes back {credit['of']} ({credit['amount']} EUR): {credit['state']}")
+        returned = told["returned"]
+        self._tell.line(f"{returned['cdr']} bills it anew, in Wh: {returned['state']}")
+        for code, hint in zip(returned["codes"], returned["hints"], strict=True):
+            self._tell.line(f"  {code}: {hint}")
+        self._tell.line(f"{returned['right']} takes its place: {returned['corrected']}")
+        well = returned["state"] == "RETURNED" and returned["waiting"] == [returned["cdr"]]
+        if not well or returned["corrected"] != "ACCEPTED":
+            raise Failure("the returned CDR was not put right as it should", code=Exit.DEFECT)
         if not twice["same"] or conflict["reason"] != "CDR_CONFLICT" or credit["state"] != "ACCEPTED":
             raise Failure("the mishaps did not end as they should", code=Exit.DEFECT)
 
