@@ -16,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     column,
     delete,
-    exists,
     func,
     literal_column,
     or_,
@@ -55,7 +54,10 @@ def _met(wanted: CTE) -> Select[Row]:
     row = _ROW.c
     common = and_(row.start_time < wanted.c.end_time, row.end_time > wanted.c.start_time)
     met = and_(row.owner == wanted.c.owner, row.slot == wanted.c.slot, or_(common, row.twin == wanted.c.twin))
-    return select(wanted.c.place).where(exists().where(met))
+    # As a scalar: PostgreSQL may answer EXISTS by reading the whole table.
+    return select(wanted.c.place).where(
+        select(row.idx).where(met).suffix_with("LIMIT 1").scalar_subquery().is_not(None)
+    )
 
 
 def _found(wanted: CTE) -> Select[Row]:
