@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub.app.ports.answers import Answered
 from hub.app.ports.radar import Beat, Lane, Window
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.cdrs.record import CdrState
@@ -80,6 +81,9 @@ def _figures(uow: UnitOfWork, party: PartyId, other: PartyId | None, window: Win
     # What ended or was answered a moment ago is nobody's fault yet.
     ripe = Window(window.start, window.end - AGE_MIN)
     gaps = {lane: uow.radar.count(lane, beat, ripe)[0] for lane in Lane}
+    # Of what is relayed only sums are kept, and not for whom.
+    today = uow.now.date()
+    relayed = Answered(0, 0) if other else uow.answers.total(party, window.start.date() + timedelta(days=1), today)
     return Figures(
         charges=cdrs.at_once + sum(held.values()),
         accepted_at_once=cdrs.at_once,
@@ -96,4 +100,6 @@ def _figures(uow: UnitOfWork, party: PartyId, other: PartyId | None, window: Win
         sessions_open=gaps[Lane.ENDED_SESSIONS],
         cdrs_open=gaps[Lane.CDRS],
         authorizations_open=gaps[Lane.AUTHORIZATIONS] + gaps[Lane.COMMANDED_AUTHORIZATIONS],
+        asked=relayed.asked,
+        answered=relayed.answered,
     )

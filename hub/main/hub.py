@@ -10,6 +10,7 @@ from time import monotonic
 
 import grpc
 
+from hub.app.answers import ANSWERS_SECONDS, FAIR_SECONDS, AnswerCounter, CountedPartners
 from hub.app.clearing.proofs import ensure_keyring
 from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
@@ -120,10 +121,16 @@ class Hub:
             message_bytes_max=config.message_bytes_max,
             observe=self.metrics.relay,
         )
+        self.answers = AnswerCounter(committer=self.committer, clock=clock)
+        self.partners = CountedPartners(
+            partners=self.routing.partners,
+            count=self.answers.count,
+            fair_seconds=min(FAIR_SECONDS, config.partner_timeout_seconds),
+        )
         self.commands = CommandDesk(
             committer=self.committer,
             reads=self.reads,
-            partners=self.routing.partners,
+            partners=self.partners,
             document=command_document,
             wait_seconds=config.partner_timeout_seconds,
         )
@@ -148,6 +155,7 @@ class Hub:
                 encode=encode_agreement,
             ),
         )
+        self.scheduler.every(ANSWERS_SECONDS, "answers", self.answers.record)
         self.metrics.read_heads(self.tail.head)
         self.metrics.read_links(lambda: len(self.routing.links))
         self.metrics.read_dropped(self.routing.counts.dropped)
@@ -202,6 +210,7 @@ class Hub:
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
         self.routing.start(await self.reads.run(recorded_presence))
         opened.push_async_callback(self.routing.stop)
+        opened.push_async_callback(self.answers.close)
         self.commands.start()
         opened.push_async_callback(self.commands.stop)
         self.scheduler.start()

@@ -56,9 +56,7 @@ Service = tuple[ServiceDescriptor, object]
 def services(hub: "Hub") -> list[Service]:
     """Return what is answered on the mutual-TLS port."""
     committer, reads, tail, directory = hub.committer, hub.reads, hub.tail, lambda: hub.directory.current
-    authorizer = Authorizer(
-        committer=committer, partners=hub.routing.partners, wait_seconds=hub.config.partner_timeout_seconds
-    )
+    authorizer = Authorizer(committer=committer, partners=hub.partners, wait_seconds=hub.config.partner_timeout_seconds)
     skew = timedelta(seconds=hub.config.clock_skew_seconds)
     return [
         *registration(hub),

@@ -11,6 +11,7 @@ from hub.app.directory import Directory
 from hub.domain.clock import NewId
 from hub.domain.journal import Stream
 from hub.store.agreements import StoredAgreements
+from hub.store.answers import StoredAnswers
 from hub.store.authorizations import StoredAuthorizations
 from hub.store.cdr_facts import StoredCdrFacts
 from hub.store.cdr_standings import StoredCdrStandings
@@ -176,6 +177,11 @@ class SqlUnitOfWork:
     def radar(self) -> StoredRadar:
         """What should be on record and is not."""
         return StoredRadar(self.session, lambda: self.directory, self._clearing_times)
+
+    @cached_property
+    def answers(self) -> StoredAnswers:
+        """Which parties answered what was relayed to them."""
+        return StoredAnswers(self.session, lambda: self.directory)
 
     @cached_property
     def quality(self) -> StoredQuality:

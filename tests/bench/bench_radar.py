@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
+from roamhub.v1.cdr_object_pb2 import Cdr
 from sqlalchemy import Engine, insert, update
 from sqlmodel import SQLModel
 
@@ -112,7 +113,7 @@ def says(found: Any) -> str:
 def fill(engine: Engine, count: int, cpo: int, emsps: tuple[int, int]) -> None:
     """Write the rows, some at a time."""
     chance = random.Random(7)
-    document = chance.randbytes(_DOCUMENT)
+    document = Cdr(id="C", extensions="x" * _DOCUMENT).SerializeToString()
     step = timedelta(days=_DAYS) / count
     tables: dict[type[SQLModel], list[dict[str, Any]]] = {}
 

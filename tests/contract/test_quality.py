@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from hub.app.ports.answers import Answered
 from hub.app.quality import PartyQuality, party_quality
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Terms
 from hub.domain.errors import Invalid, NotFound
@@ -134,3 +135,19 @@ async def test_who_does_not_roam_with_a_party_cannot_tell_it_from_none(world: Wo
     ):
         with pytest.raises(NotFound, match="no such party, or none that roams"):
             await quality(world, party, who, other)
+
+
+async def test_relayed_requests_are_summed_by_day_and_shown_of_the_whole_party_only(world: World) -> None:
+    today = world.now.date()
+    for counts in (
+        {(EMSP, today): Answered(3, 1), (CPO, today): Answered(1, 1)},
+        {(EMSP, today): Answered(1, 1), (EMSP, today - timedelta(days=6)): Answered(10, 9)},
+        {(EMSP, today - timedelta(days=7)): Answered(100, 0), (PartyId("ZZ", "ZZZ"), today): Answered(5, 5)},
+    ):
+        await world.do(lambda uow, counts=counts: uow.answers.add(counts))  # type: ignore[misc]
+    found = (await quality(world, EMSP, days=7)).figures
+    assert (found.asked, found.answered) == (14, 11)
+    found = (await quality(world, EMSP, days=1)).figures
+    assert (found.asked, found.answered) == (4, 2)
+    found = (await quality(world, EMSP, other=CPO)).figures
+    assert (found.asked, found.answered) == (0, 0)

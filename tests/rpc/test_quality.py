@@ -10,6 +10,8 @@ import grpc
 import pytest
 from roamhub.v1 import cdr_object_pb2, cdr_pb2, common_pb2
 from roamhub.v1 import party_pb2 as pb
+from roamhub.v1.authorization_pb2 import AuthorizeRequest
+from roamhub.v1.authorization_pb2_grpc import AuthorizationServiceStub
 from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 from roamhub.v1.party_pb2_grpc import PartyServiceStub
 
@@ -20,6 +22,8 @@ from hub.domain.parties import Role
 from hub.main import Hub
 from tests.cdrs import make_cdr
 from tests.conftest import PartnerFactory
+from tests.rpc.partners import held_link, key, says_yes
+from tests.rpc.roaming import publish
 from tests.support import Partner, agree, refusal
 
 LENIENT = {str(check): CheckAction.ACCEPT for check in Check if check is not Check.CURRENCY_MISMATCH}
@@ -107,6 +111,25 @@ async def test_a_stranger_cannot_tell_a_party_with_figures_from_none(
 async def test_a_field_that_breaks_a_rule_is_named(cpo: Partner, request_: dict[str, Any], field: str) -> None:
     answer = await refused(cpo.channel, **request_)
     assert (answer.code, answer.fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+
+
+async def test_an_emsp_is_judged_by_whether_it_answers(
+    hub: Hub, partner: PartnerFactory, cpo: Partner, operator_channel: grpc.aio.Channel
+) -> None:
+    emsp = await partner("DE-MSP", roles=(Role.EMSP,))
+    await agree(hub, cpo.party, emsp.party)
+    await publish(hub, emsp.party, "NEVER")
+    asked = AuthorizeRequest(cpo=key(cpo.party), token_uid="NEVER")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await AuthorizationServiceStub(cpo.channel).Authorize(asked)
+    async with held_link(emsp, says_yes):
+        await AuthorizationServiceStub(cpo.channel).Authorize(asked)
+    await hub.answers.record()
+    for channel in (emsp.channel, operator_channel):
+        found = await quality(channel, "parties/de-msp")
+        assert (found.relayed_count, found.answered_count, found.score.value) == (2, 1, "50.0")
+        assert [part.kind for part in found.components] == [KIND.KIND_RESPONSIVE]
+    assert (await quality(cpo.channel, "parties/de-msp")).relayed_count == 0, "how it answers others is not shown"
 
 
 async def test_the_command_shows_one_party_or_all(

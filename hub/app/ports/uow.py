@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hub.app.directory import Directory
 from hub.app.ports.agreements import Agreements
+from hub.app.ports.answers import Answers
 from hub.app.ports.authorizations import Authorizations
 from hub.app.ports.cdrs import CdrFacts, Cdrs, CdrStandings
 from hub.app.ports.clearing import Clearing, Transparency
@@ -163,6 +164,11 @@ class UnitOfWork(Protocol):
     @property
     def radar(self) -> Radar:
         """What should be on record and is not."""
+        ...
+
+    @property
+    def answers(self) -> Answers:
+        """Which parties answered what was relayed to them."""
         ...
 
     @property

@@ -88,6 +88,18 @@ class AuthorizationUseRow(SQLModel, table=True):
     reference: str = Field(sa_column=Column(Text, primary_key=True))
 
 
+class AnswersRow(SQLModel, table=True):
+    """Requests that the hub relayed to a party on one UTC day (proleptic ordinal), and those it answered in time."""
+
+    __tablename__ = "relay_answers"
+    __table_args__ = (CheckConstraint("answered BETWEEN 0 AND asked", name="relay_answers_asked"),)
+
+    party: int = Field(sa_column=Column(BigInteger, ForeignKey("party.number"), primary_key=True, autoincrement=False))
+    day: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    asked: int = Field(sa_column=Column(BigInteger, nullable=False))
+    answered: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class CommandRow(SQLModel, table=True):
     """One command; `order_document` is the eMSP's serialised order, texts are serialised messages, length-prefixed."""
 
