@@ -18,6 +18,8 @@ def answer_to_pb(answer: CdrAnswer) -> cdr_pb2.SubmitCdrResponse:
         response.findings.extend(_findings(answer))
     if answer.deadline is not None:
         fill_time(response.deadline, answer.deadline)
+    if answer.rated is not None:
+        response.rated_cost.value = str(answer.rated)
     return response
 
 
@@ -38,6 +40,8 @@ def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
     _fill_receipt(made.receipt, record.answer)
     if record.answer.deadline is not None:
         fill_time(made.deadline, record.answer.deadline)
+    if record.answer.rated is not None:
+        made.rated_cost.value = str(record.answer.rated)
     if record.meter is not None:
         made.meter.CopyFrom(evidence_to_pb(record.meter))
     return made

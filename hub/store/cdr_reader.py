@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
@@ -31,7 +32,7 @@ _PERIOD = PeriodRow.__table__  # type: ignore[attr-defined]
 _STATEMENT = StatementRow.__table__  # type: ignore[attr-defined]
 
 #: What `read_answer` takes.
-ANSWER = (_ROW.c.state, _ROW.c.idx, _ROW.c.leaf_hash, _ROW.c.recorded_time, _ROW.c.findings)
+ANSWER = (_ROW.c.state, _ROW.c.idx, _ROW.c.leaf_hash, _ROW.c.recorded_time, _ROW.c.findings, _ROW.c.rated)
 _RECORD = (
     _ROW.c.cpo,
     _ROW.c.id_as_sent,
@@ -215,8 +216,9 @@ def _due(record: CdrRecord) -> tuple[int, int]:
     return to_micros(record.answer.deadline), record.last_index
 
 
-def read_answer(state: int, idx: int, leaf_hash: bytes, recorded_time: int, findings: str) -> CdrAnswer:
-    """Return the answer that a CDR's own row holds."""
+def read_answer(columns: Sequence[Any]) -> CdrAnswer:
+    """Return the answer that a CDR's own row holds, of its columns `ANSWER`."""
+    state, idx, leaf_hash, recorded_time, findings, rated = columns
     return CdrAnswer(
         state=CdrState(state),
         receipt=Receipt(idx, bytes(leaf_hash)),
@@ -225,6 +227,7 @@ def read_answer(state: int, idx: int, leaf_hash: bytes, recorded_time: int, find
             Finding(code=code, severity=Severity(severity), field=field, message=message)
             for code, severity, field, message in (json.loads(findings) if findings != "[]" else ())
         ),
+        rated=None if rated is None else Decimal(rated).scaleb(-4),
     )
 
 
@@ -233,7 +236,7 @@ def _record(row: Row, directory: Directory) -> CdrRecord:
     key, payer, given = (
         ObjectId(directory.by_number[cpo].id, id_as_sent),
         directory.by_number[emsp].id,
-        read_answer(*answer),
+        read_answer(answer),
     )
     awaited = None
     if state is None:

@@ -99,6 +99,7 @@ class StoredCdrs(CdrReader):
                 fold(cdr.credit_of) if cdr.credit and stored.accepted else None,
                 json.dumps(findings) if findings else "[]",
                 cdr.document,
+                None if answer.rated is None else int(answer.rated.scaleb(4)),
             ),
         )
         if cdr.authorization_reference:
@@ -109,7 +110,7 @@ def _stored(row: Row, directory: Directory) -> StoredCdr:
     _, digest, emsp, currency, amount, energy, country, tariff_kind, tax_date, agreement, credit, *answer = row
     return StoredCdr(
         digest=bytes(digest),
-        answer=read_answer(*answer),
+        answer=read_answer(answer),
         emsp=directory.by_number[emsp].id,
         currency=currency,
         amount=amount,

@@ -81,6 +81,7 @@ async def test_a_cdr_is_accepted_and_stands_in_the_clearing_journal(roaming: Roa
     answer = await roaming.submit(make_cdr())
     assert answer.state == cdr_pb2.CDR_STATE_ACCEPTED
     assert not answer.findings
+    assert answer.rated_cost.value == "7.0000"
     entry = (await roaming.hub.reads.run(lambda uow: uow.journal.read(Stream.CLEARING, -1, 10)))[0]
     assert answer.receipt.journal_index == entry.index
     assert answer.receipt.leaf_hash == entry.leaf_hash == leaf_hash(entry.fact.body)

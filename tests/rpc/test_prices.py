@@ -131,6 +131,7 @@ async def test_a_claim_is_shown_beside_our_price_line_by_line(roaming: Roaming) 
     assert answer.state == cdr_pb2.CDR_STATE_RETURNED
     explained = await roaming.explain()
     assert explained == await roaming.explain(roaming.cpo), "both sides see the same"
+    assert explained.record.rated_cost.value == answer.rated_cost.value == "7.3000"
     assert explained.record.cdr == cdr
     assert [finding.code for finding in explained.record.findings] == ["PRICE_MISMATCH", "TAX_MISMATCH"]
     # 12.5 x 0.30 + 7.1 x 0.40 + 0.4 x 0.40 to whole kWh + 0.55
@@ -196,6 +197,7 @@ async def test_what_could_not_be_rated_says_why(roaming: Roaming) -> None:
     explained = await roaming.explain()
     assert (explained.unrated_reason, explained.unrated_message) == ("NO_TARIFF", "the CDR names no tariff")
     assert not explained.HasField("rated")
+    assert not explained.record.HasField("rated_cost")
     assert not explained.agrees
     assert explained.costs[0].claimed.before_taxes.value == "7.0000"
     assert not explained.tariffs
@@ -258,6 +260,7 @@ async def test_a_reservation_without_charging_is_explained_both_ways(roaming: Ro
     answer = await roaming.submit(cdr)
     assert "PRICE_MISMATCH" not in [finding.code for finding in answer.findings]
     explained = await roaming.explain()
+    assert explained.record.rated_cost.value == "7.0000", "the price that fits"
     assert explained.rated.total_cost.before_taxes.value == "2.0000"
     assert explained.rated_expired.total_cost.before_taxes.value == "7.0000"
     assert explained.agrees

@@ -16,7 +16,7 @@ from hub.app.clearing.facts import state_fact
 from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, Service, Terms
-from hub.domain.cdrs.checks import decide, examine
+from hub.domain.cdrs.checks import decide, examine, rated_cost
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrState, Step
 from hub.domain.cdrs.standing import Cause, Standing, not_returned
 from hub.domain.clearing.items import ClearingItem
@@ -208,6 +208,7 @@ class _Intake:
             receipt=self._uow.journal.append(Stream.CLEARING, self._fact(cdr, item, _KINDS[state])),
             recorded_time=self._uow.now,
             findings=findings,
+            rated=rated_cost(cdr, known),
         )
         if not accepted:
             standing = self._held(cdr, answer, terms, replaced)

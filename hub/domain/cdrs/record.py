@@ -134,6 +134,7 @@ class CdrAnswer(NamedTuple):
         recorded_time: When it was recorded there.
         findings: What the checks found.
         deadline: Until when somebody has to act; None when nobody has to.
+        rated: Our total cost before taxes, in major units of the currency; None where there is none.
     """
 
     state: CdrState
@@ -141,6 +142,7 @@ class CdrAnswer(NamedTuple):
     recorded_time: datetime
     findings: tuple[Finding, ...]
     deadline: datetime | None = None
+    rated: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class CdrRow(SQLModel, table=True):
         credit_of: Folded id of the CDR that this accepted credit credits; null otherwise, so that it is unique.
         findings: JSON list of [code, severity, field, message].
         document: The CPO's message, serialised.
+        rated: Our total cost before taxes in ten-thousandths; null where there is none.
     """
 
     __tablename__ = "cdr"
@@ -62,6 +63,7 @@ class CdrRow(SQLModel, table=True):
     credit_of: str | None = Field(sa_column=Column(Text))
     findings: str = Field(sa_column=Column(Text, nullable=False))
     document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    rated: int | None = Field(sa_column=Column(BigInteger))
 
 
 _WAITING = text("state IN (2, 3)")

@@ -211,6 +211,7 @@ class CdrRecord(_message.Message):
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
     METER_FIELD_NUMBER: _builtins.int
+    RATED_COST_FIELD_NUMBER: _builtins.int
     state: Global___CdrState.ValueType
     """What the hub made of it."""
     agreement: _builtins.str
@@ -255,6 +256,12 @@ class CdrRecord(_message.Message):
     def meter(self) -> _meter_object_pb2.MeterEvidence:
         """What its signed meter values proved when it was submitted; absent on one without any, and on a credit."""
 
+    @_builtins.property
+    def rated_cost(self) -> _decimal_pb2.Decimal:
+        """What the hub found `total_cost` before taxes to be when the CDR was submitted; ExplainCdr shows how. Absent where it
+        was not rated: credits, what has no usable tariff, and agreements that check no price.
+        """
+
     def __init__(
         self,
         *,
@@ -271,10 +278,11 @@ class CdrRecord(_message.Message):
         replaced_by: _builtins.str = ...,
         statement: _builtins.str = ...,
         meter: _meter_object_pb2.MeterEvidence | None = ...,
+        rated_cost: _decimal_pb2.Decimal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "meter", b"meter", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "meter", b"meter", "rated_cost", b"rated_cost", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "findings", b"findings", "history", b"history", "meter", b"meter", "receipt", b"receipt", "replaced_by", b"replaced_by", "replaces", b"replaces", "state", b"state", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "awaited", b"awaited", "cdr", b"cdr", "deadline", b"deadline", "emsp", b"emsp", "findings", b"findings", "history", b"history", "meter", b"meter", "rated_cost", b"rated_cost", "receipt", b"receipt", "replaced_by", b"replaced_by", "replaces", b"replaces", "state", b"state", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -367,6 +375,7 @@ class SubmitCdrResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
+    RATED_COST_FIELD_NUMBER: _builtins.int
     state: Global___CdrState.ValueType
     """Accepted, quarantined or returned; when it is submitted again, where it stands now, but never STATED or SETTLED."""
     @_builtins.property
@@ -381,6 +390,10 @@ class SubmitCdrResponse(_message.Message):
     def deadline(self) -> _timestamp_pb2.Timestamp:
         """Until when somebody has to act: the CPO on a returned CDR, the eMSP on a quarantined one. Absent otherwise."""
 
+    @_builtins.property
+    def rated_cost(self) -> _decimal_pb2.Decimal:
+        """What the hub found `total_cost` before taxes to be; see `CdrRecord.rated_cost`."""
+
     def __init__(
         self,
         *,
@@ -388,10 +401,11 @@ class SubmitCdrResponse(_message.Message):
         receipt: Global___ClearingReceipt | None = ...,
         findings: _abc.Iterable[Global___CdrFinding] | None = ...,
         deadline: _timestamp_pb2.Timestamp | None = ...,
+        rated_cost: _decimal_pb2.Decimal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "receipt", b"receipt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "rated_cost", b"rated_cost", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "findings", b"findings", "receipt", b"receipt", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "findings", b"findings", "rated_cost", b"rated_cost", "receipt", b"receipt", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,7 @@ from hub.domain.cdrs.checks.known import (
     KnownProven,
     KnownSession,
 )
+from hub.domain.cdrs.checks.price import rated_cost
 
 __all__ = [
     "DEFAULT_ACTIONS",
@@ -33,4 +34,5 @@ __all__ = [
     "KnownSession",
     "decide",
     "examine",
+    "rated_cost",
 ]

@@ -10,6 +10,7 @@ from hub.domain.rating import Price, RatedCdr
 from hub.domain.rating.exact import written
 
 _ZERO = Decimal(0)
+_LARGEST = Decimal(10) ** 12
 _NOTHING = Price(before_taxes=_ZERO, after_taxes=_ZERO)
 
 
@@ -30,6 +31,16 @@ def check_price(cdr: Cdr, known: Known) -> Found:
             yield Check.PRICE_UNCHECKED, "total_cost", f"could not be rated ({price.reason}): {price.message}"
     else:
         yield from _compared(cdr, known, _fitting(cdr, known, price, price.rated))
+
+
+def rated_cost(cdr: Cdr, known: Known) -> Decimal | None:
+    """Return our total cost before taxes; None where there is none, or one that nobody can mean."""
+    price = known.price
+    if price is None or price.rated is None:
+        return None
+    ours = _fitting(cdr, known, price, price.rated).total_cost.before_taxes
+    # Adding nothing turns a negative zero, which no table keeps, into zero.
+    return ours + _ZERO if ours is not None and -_LARGEST < ours < _LARGEST else None
 
 
 def _fitting(cdr: Cdr, known: Known, price: CdrPrice, rated: RatedCdr) -> RatedCdr:
