@@ -220,6 +220,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("modules", nargs="*", help="names of modules of hub.domain.rating; all without one")
     parser.add_argument("--fresh", action="store_true", help="make the mutants anew and forget all verdicts")
     parser.add_argument("--undecided", action="store_true", help="try no survivor again")
+    parser.add_argument("--tests", help="only these, as pytest's -k: new ones against what survived the others")
     parser.add_argument("--quick", action="store_true", help="leave the properties out")
     parser.add_argument("--sample", type=int, default=0, help="decide only so many mutants of each module")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
@@ -290,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             *("-o", "pythonpath=mutants", "--noconftest", "-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider"),
             # Nobody reads why a test failed: the explanation takes longer than the test.
             *("--assert=plain", "--tb=native"),
-            *("-k", _TOO_LONG, "tests/unit/rating"),
+            *("-k", f"{_TOO_LONG} and ({chosen.tests})" if chosen.tests else _TOO_LONG, "tests/unit/rating"),
         ],
         plugins=[loop],
     )
