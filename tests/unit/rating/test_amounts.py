@@ -466,6 +466,12 @@ class TestTaxes:
             (Decimal(6), "0.0001"),
             (Decimal("9.5"), "0.0003"),
         ]
+        # The same the other way round.
+        chosen = tariff(element(price("FLAT", "0.0024", vat="9.5"), price("ENERGY", "0.0024", vat="6")))
+        assert [(line.vat, str(line.amount)) for line in rate(session(period(ENERGY=1)), [chosen]).taxes] == [
+            (Decimal("9.5"), "0.0003"),
+            (Decimal(6), "0.0001"),
+        ]
 
     def test_what_a_limit_moved_is_a_tax_line_of_its_own(self) -> None:
         rated = rate(

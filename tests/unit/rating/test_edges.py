@@ -13,6 +13,7 @@ from hub.domain.rating import LineKind, NoteCode, Price, RatableSession, TaxLine
 from hub.domain.rating.account import less, plus
 from hub.domain.rating.exact import spoken, written
 from hub.domain.rating.policy import ROAMHUB_2026, MissingMeasurement, TimeStepRule
+from hub.domain.rating.zones import zone_named
 from hub.domain.tariffs import PriceLimit, ReservationRestriction, Tariff, TaxIncluded, Weekday
 from tests.unit.rating.making import MONDAY, element, period, price, session, tariff
 
@@ -208,6 +209,86 @@ class TestChoice:
         assert [(line.kind, line.tariff) for line in rated.lines] == [(LineKind.USAGE, "A"), (LineKind.FREE, None)]
 
 
+class TestNotes:
+    """Once for each thing they are about."""
+
+    def test_each_element_whose_measurement_is_missing_is_noted(self) -> None:
+        chosen = tariff(
+            element(price("ENERGY", "1"), max_power=Decimal(5)),
+            element(price("TIME", "1"), min_current=Decimal(5)),
+        )
+        rated = rate(session(period(ENERGY=1, TIME=1), period(30, ENERGY=1, TIME=1)), [chosen])
+        assert [note.message.split(" asks")[0] for note in rated.notes] == ["element 1", "element 2"]
+
+    def test_each_unknown_component_is_noted(self) -> None:
+        chosen = tariff(replace(element(price("ENERGY", "1")), unknown_types=("LIGHT", "SOUND", "LIGHT")))
+        rated = rate(session(period(ENERGY=1)), [chosen])
+        assert [note.message.split()[0] for note in rated.notes] == ["LIGHT", "SOUND"]
+
+    def test_an_element_that_comes_later_was_not_passed_over(self) -> None:
+        chosen = tariff(
+            element(price("ENERGY", "9", step=1000), min_kwh=Decimal(5)),
+            element(price("ENERGY", "1", step=1000)),
+            element(price("ENERGY", "9", step=1000), min_kwh=Decimal(5)),
+        )
+        rated = rate(session(period(ENERGY="0.5")), [chosen])
+        assert [(line.kind, [refused.element for refused in line.passed_over]) for line in rated.lines] == [
+            (LineKind.USAGE, [0]),
+            (LineKind.STEP, []),
+        ]
+
+
+class TestLength:
+    """Time and where it begins."""
+
+    @pytest.mark.parametrize(
+        ("length", "hours"),
+        [
+            (timedelta(days=2, hours=1), "49.0000"),
+            (timedelta(hours=1, milliseconds=900), "1.0003"),
+            (timedelta(hours=1, milliseconds=100), "1.0000"),
+            (timedelta(0), "0.0000"),
+        ],
+    )
+    def test_the_total_time_is_that_between_start_and_end(self, length: timedelta, hours: str) -> None:
+        rated = rate(session(end=MONDAY + length), [tariff(element(price("ENERGY", "1")))])
+        assert str(rated.total_time) == hours
+
+    @pytest.mark.parametrize(
+        ("first", "cost"),
+        [
+            ({}, 9),
+            ({"RESERVATION_TIME": "0.75"}, 1),
+            ({"RESERVATION_TIME": "0.5", "TIME": "0.25"}, 9),
+            ({"RESERVATION_TIME": "0.5", "PARKING_TIME": "0.25"}, 9),
+            ({"RESERVATION_TIME": "0.75", "ENERGY": "0"}, 1),
+        ],
+    )
+    def test_duration_counts_from_the_first_period_that_is_more_than_a_reservation(
+        self, first: dict[str, Any], cost: int
+    ) -> None:
+        chosen = tariff(element(price("ENERGY", "1"), max_duration=1800), element(price("ENERGY", "9")))
+        rated = rate(session(period(**first), period(45, ENERGY=1)), [chosen])
+        assert rated.total_cost.before_taxes == cost
+
+    def test_energy_beside_a_reservation_is_more_than_a_reservation(self) -> None:
+        chosen = tariff(element(price("ENERGY", "1"), max_duration=1800), element(price("ENERGY", "9")))
+        rated = rate(session(period(RESERVATION_TIME="0.75", ENERGY=1), period(45, ENERGY=1)), [chosen])
+        assert rated.total_cost.before_taxes == 10
+
+    @pytest.mark.parametrize(
+        ("name", "offset"),
+        [("+05:45", (5, 45)), ("-0530", (-5, -30)), ("+00:00", (0, 0)), ("-23:59", (-23, -59)), ("UTC", (0, 0))],
+    )
+    def test_a_fixed_offset_is_a_zone(self, name: str, offset: tuple[int, int]) -> None:
+        assert zone_named(name).utcoffset(MONDAY) == timedelta(hours=offset[0], minutes=offset[1])
+
+    @pytest.mark.parametrize("name", ["+24:00", "-24:00", "+24:30", "+99:99", "05:45", "+5:45"])
+    def test_an_offset_of_a_day_or_more_is_none(self, name: str) -> None:
+        with pytest.raises(Invalid):
+            zone_named(name)
+
+
 class TestSteps:
     """The last block."""
 
@@ -280,6 +361,9 @@ class TestLimits:
         rated = rate(session(period(ENERGY=1)), [tariff(element(price("ENERGY", "1", vat="21")), **limits)])
         assert (rated.total_cost.before_taxes, rated.total_cost.after_taxes) == tuple(Decimal(side) for side in cost)
         assert [note.code for note in rated.notes] == notes
+        word = "minimum" if "min_price_applied" in notes else "maximum"
+        moved = [line.why for line in rated.lines if line.kind is LineKind.LIMIT]
+        assert moved == ([f"the tariff's {word} price holds"] if notes else [])
 
     def test_nothing_billed_at_several_rates_leaves_the_side_unknown_that_no_limit_names(self) -> None:
         free = element(price("ENERGY", "0", vat="21"), price("TIME", "0", vat="9"))

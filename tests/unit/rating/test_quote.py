@@ -421,3 +421,11 @@ def test_the_zone_of_the_machine_plays_no_part(zone: str, monkeypatch: pytest.Mo
         elsewhere = quote(planned, [chosen]), rate(charged, [chosen])
     tzset()
     assert here == elsewhere
+
+
+def test_duration_counts_on_from_the_session_that_a_plan_continues() -> None:
+    chosen = tariff(element(price("TIME", "1", step=0), max_duration=3600), element(price("TIME", "9", step=0)))
+    charging = session(period(TIME="0.5"), minutes=30)
+    assert total([chosen], plan("1", duration=timedelta(hours=1), so_far=charging)) == "5.5000"
+    reserved = session(period(20, TIME="0.5"), period(0, RESERVATION_TIME="0.3333"), minutes=50)
+    assert total([chosen], plan("1", duration=timedelta(hours=1), so_far=reserved)) == "5.5000"
