@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from roamhub.v1 import cdr_object_pb2, cdr_pb2, tariff_object_pb2
@@ -175,3 +176,32 @@ async def test_an_agreement_sets_what_a_price_leads_to(hub: Hub) -> None:
     assert record.answer.findings[0].message == (
         "is 99 and by the tariff 7.0000: 92.0000 too much, where 0.01 is tolerated"
     )
+
+
+async def test_the_zone_is_known_where_the_evse_is_not(hub: Hub) -> None:
+    await hub.prepare()
+    local = START.astimezone(ZoneInfo("Europe/Amsterdam"))
+    until = tariff_object_pb2.TariffRestrictions(
+        start_time=f"{local:%H:%M}", end_time=f"{local + timedelta(minutes=1):%H:%M}"
+    )
+    first = make_tariff(price="1").elements[0]
+    first.restrictions.CopyFrom(until)
+    by_clock = make_tariff(elements=[first, make_tariff().elements[0]])
+    await hub.publish(by_clock)
+    # 12.5 kWh begin in that very minute and cost 1 each, 7.5 later 0.35 each.
+    known, elsewhere = began("A", 0, by_clock, cost="15.125"), began("B", 0, by_clock, cost="15.125")
+    elsewhere.cdr_location.evse_uid = "E9"
+    nowhere = began("C", 0, by_clock, cost="15.125")
+    nowhere.cdr_location.id = "LOC9"
+    assert await hub.codes(known, elsewhere, nowhere) == [[], [], ["PRICE_UNCHECKED"]]
+
+
+async def test_our_total_is_kept_with_the_cdr_whatever_was_claimed(hub: Hub) -> None:
+    await hub.prepare()
+    await hub.publish(make_tariff())
+    await hub.codes(began("A", 0, make_tariff()), began("B", -10, make_tariff(), cost="9"), began("C", -20, cost="9"))
+    keys = [ObjectId(CPO, name) for name in "ABC"]
+    records = await hub.spine.reads.run(lambda uow: [uow.cdrs.get(key) for key in keys])
+    assert [record and str(record.answer.rated) for record in records] == ["7.0000", "7.0000", "None"]
+    found = await hub.spine.reads.run(lambda uow: uow.cdrs.find(keys))
+    assert [str(found[key].answer.rated) for key in keys] == ["7.0000", "7.0000", "None"]
