@@ -22,6 +22,7 @@ from contextlib import redirect_stdout
 from fnmatch import fnmatch
 from pathlib import Path
 from traceback import format_exc
+from typing import Any
 
 import pytest
 from mutmut.__main__ import create_mutants
@@ -94,8 +95,14 @@ class Loop:
         return True
 
     def _run(self, items: Sequence[pytest.Item], after: Callable[[int, float], bool]) -> None:
-        """Run tests; `after` gets each one's place and seconds and says whether to go on."""
+        """Run tests; `after` gets each one's place and seconds and says whether to go on.
+
+        What one test has compiled another would find in the cache, and not seem to reach the code that compiles.
+        """
+        caches = _caches()
         for place, item in enumerate(items):
+            for cache in caches:
+                cache.cache_clear()
             began = time.process_time()
             following = items[place + 1] if place + 1 < len(items) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -135,6 +142,8 @@ class Loop:
         data = SourceFileMutationData(path=path)
         data.load()
         names = list(data.exit_code_by_key)
+        if not names:
+            return
         if self._chosen.sample:
             names = random.Random(self._chosen.seed).sample(names, min(len(names), self._chosen.sample))
         again = (None,) if self._chosen.undecided else (None, _SURVIVED, _UNTESTED)
@@ -192,6 +201,11 @@ class Loop:
         if code < 0:
             return _TIMED_OUT, None
         return (_SURVIVED, None) if code == 0 else (_KILLED, int(notes.read_text()) if notes.exists() else None)
+
+
+def _caches() -> list[Any]:
+    modules = [module for name, module in sys.modules.items() if name.startswith("hub.domain.")]
+    return [each for module in modules for each in vars(module).values() if hasattr(each, "cache_clear")]
 
 
 def _in_child(work: Callable[[], int], cpu_seconds: int, *, quiet: bool) -> int:

@@ -381,6 +381,11 @@ class TestLimits:
 class TestReservation:
     """Its time counts from its own start, whatever follows."""
 
+    def test_an_impossible_price_beside_it_hides_none(self) -> None:
+        chosen = tariff(element(price("ENERGY", "9"), price("TIME", "6"), price("FLAT", "1"), reservation=RESERVED))
+        rated = rate(session(period(RESERVATION_TIME=1)), [chosen])
+        assert rated.total_reservation_cost == Price(before_taxes=Decimal(7), after_taxes=Decimal(7))
+
     @pytest.mark.parametrize("kind", [RESERVED, EXPIRED])
     @pytest.mark.parametrize("charged", [True, False])
     def test_its_duration_counts_from_the_start_of_the_session(

@@ -335,6 +335,7 @@ def test_the_end_of_summer_time_gives_an_hour_its_prices_twice() -> None:
         ("27 01:30:00", Decimal(5400)),
     ]
     assert (str(whole.total_cost.before_taxes), whole.notes) == ("21.0000", ())
+    assert all(line.start is not None and line.start.microsecond == 0 for line in whole.lines)
     repeated = MONDAY.replace(month=10, day=27, hour=1, minute=15)
     rest = quote(plan("5", start=repeated, time_zone="Europe/Berlin", duration=timedelta(hours=1)), [chosen])
     assert _pieces(rest, "TIME") == [("27 01:15:00", Decimal(900)), ("27 01:30:00", Decimal(2700))]
@@ -429,3 +430,5 @@ def test_duration_counts_on_from_the_session_that_a_plan_continues() -> None:
     assert total([chosen], plan("1", duration=timedelta(hours=1), so_far=charging)) == "5.5000"
     reserved = session(period(20, TIME="0.5"), period(0, RESERVATION_TIME="0.3333"), minutes=50)
     assert total([chosen], plan("1", duration=timedelta(hours=1), so_far=reserved)) == "5.5000"
+    together = session(period(20, TIME="0.5"), period(20, ENERGY=1), period(0, RESERVATION_TIME="0.3333"), minutes=50)
+    assert total([chosen], plan("1", duration=timedelta(hours=1), so_far=together)) == "5.5000"
