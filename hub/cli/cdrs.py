@@ -68,6 +68,28 @@ def show(name: Name, act_as: ActAs, json: Json = False) -> None:
 
 
 @app.command()
+def explain(
+    name: Name,
+    act_as: ActAs,
+    policy: Annotated[str, typer.Option(metavar="NAME", help="Read the tariffs by this pricing policy.")] = "",
+    json: Json = False,
+) -> None:
+    """Explain what a CDR should cost, line by line, beside what it claims."""
+    from roamhub.v1.cdr_pb2 import ExplainCdrRequest
+    from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+
+    with hub_channel(None, act_as) as channel:
+        request = ExplainCdrRequest(key=_key(name), pricing_policy=policy)
+        explained = call(CdrServiceStub(channel).ExplainCdr, request)
+    if json:
+        print_json(as_dict(explained))
+        return
+    from hub.cli.explained import tell
+
+    tell(explained)
+
+
+@app.command()
 def review(
     name: Name,
     act_as: ActAs,

@@ -164,6 +164,22 @@ MALFORMED = {
     "a cost of five decimals": (changed("total_cost.before_taxes.value", "7.00001"), "cdr.total_cost.before_taxes"),
     "a cost beyond all bounds": (changed("total_cost.before_taxes.value", "1e99"), "cdr.total_cost.before_taxes"),
     "negative energy": (changed("total_energy.value", "-1"), "cdr.total_energy"),
+    "an energy that is not finite": (
+        make_cdr(charging_periods=[period(0, "NaN", "2")]),
+        "cdr.charging_periods[0].dimensions[0].volume",
+    ),
+    "a time that is not finite": (
+        make_cdr(charging_periods=[period(0, "1", "Infinity")]),
+        "cdr.charging_periods[0].dimensions[1].volume",
+    ),
+    "energies that cannot be added up": (
+        make_cdr(charging_periods=[period(0, "9e999999", "1"), period(60, "9e999999", "1")]),
+        "cdr.charging_periods",
+    ),
+    "a part of the cost that is no number": (
+        make_cdr(total_energy_cost={"before_taxes": number("much")}),
+        "cdr.total_energy_cost.before_taxes",
+    ),
     "no periods": (make_cdr(charging_periods=[]), "cdr.charging_periods"),
     "a period without a start": (
         make_cdr(charging_periods=[{"dimensions": []}]),

@@ -1,8 +1,11 @@
 """What a CDR should have cost, and what a session costs so far: explained to CPO and eMSP over real mutual TLS."""
 
+import asyncio
+import json
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,6 +27,8 @@ from roamhub.v1 import (
     tariff_pb2_grpc,
 )
 
+from adapters.partner.credentials import Credentials, Store
+from hub.cli.app import run
 from hub.domain.parties import Role
 from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.main import Hub
@@ -264,6 +269,45 @@ async def test_a_reservation_without_charging_is_explained_both_ways(roaming: Ro
     assert explained.rated.total_cost.before_taxes.value == "2.0000"
     assert explained.rated_expired.total_cost.before_taxes.value == "7.0000"
     assert explained.agrees
+
+
+async def test_the_explanation_is_read_on_the_command_line(
+    roaming: Roaming, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROAMHUB_DATA", raising=False)
+    emsp, hub = roaming.emsp, roaming.hub
+    Store(tmp_path).save(
+        Credentials(
+            key_pem=emsp.key_pem,
+            certificate_pem=emsp.chain_pem,
+            authority_pem=hub.ca.ca_pem,
+            hub=f"127.0.0.1:{hub.port}",
+        )
+    )
+    await roaming.publish(RICH)
+    await roaming.submit(make_cdr(tariffs=[make_tariff()]))
+    await roaming.submit(make_cdr("CDR-2", tariffs=[]), 2)
+
+    async def explain(*arguments: str) -> tuple[int, str]:
+        code = await asyncio.to_thread(run, ["cdr", "explain", *arguments, "--as", str(tmp_path)])
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    code, told = await explain("NL-CPO/CDR-1")
+    assert code == 0, told
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert "claim does not agree" in lines
+    assert "tariffs T1 (as published, which the one inside the CDR is not)" in lines
+    assert "total_cost before_taxes 7.0000 7.3000 -0.3000 differs" in lines
+    assert any(line.startswith("2 ") and "USAGE ENERGY 7.5000 0.40" in line for line in lines), told
+    assert any("element 1 does not" in line for line in lines), told
+    assert any(line.startswith("PRICE_MISMATCH total_cost.before_taxes: is 7.0000 and") for line in lines)
+    code, told = await explain("NL-CPO/CDR-2")
+    assert (code, "could not be rated (NO_TARIFF): the CDR names no tariff" in told) == (0, True)
+    code, told = await explain("NL-CPO/CDR-1", "--json", "--policy", "lenient-2026")
+    assert json.loads(told)["pricing_policy"] == "lenient-2026"
+    code, told = await explain("NL-CPO/CDR-9")
+    assert (code, told.startswith("roamhub: CDR_NOT_FOUND: ")) == (3, True)
 
 
 async def test_another_partys_cdr_reads_as_one_that_does_not_exist(roaming: Roaming, partner: PartnerFactory) -> None:
