@@ -15,6 +15,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
+from google.protobuf.timestamp_pb2 import Timestamp
+from roamhub.v1.cdr_object_pb2 import Cdr
+from roamhub.v1.session_object_pb2 import SESSION_STATUS_ACTIVE, SESSION_STATUS_COMPLETED, Session
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
@@ -140,6 +143,43 @@ def test_an_upgrade_keeps_what_an_earlier_release_wrote(empty: Engine, revision:
         if table in after:
             columns = kept[0].keys() & after[table][0].keys()
             assert chosen(after[table], columns) == chosen(kept, columns), table
+
+
+def test_the_radar_reads_what_it_needs_from_sessions_and_cdrs_on_record(empty: Engine) -> None:
+    schema.upgrade(empty, "0010")
+    end = Timestamp(seconds=1_700_000_000)
+    ended = Session(status=SESSION_STATUS_COMPLETED, end_date_time=end, authorization_reference="R1")
+    documents = {
+        "ended": ended,
+        "unsaid": Session(status=SESSION_STATUS_COMPLETED),
+        "active": Session(status=SESSION_STATUS_ACTIVE, end_date_time=end, authorization_reference="R1"),
+    }
+    stored = reflected(empty).tables
+    with empty.begin() as connection:
+        session = dict(cpo=1, emsp=2, state=2, token_uid="t", start_time=1, last_updated=7)  # noqa: C408
+        # More rows than are read at a time.
+        made = [{**session, "session_id": f"s{n:04}", "document": b""} for n in range(1_200)]
+        made += [
+            {**session, "session_id": name, "document": each.SerializeToString()} for name, each in documents.items()
+        ]
+        made.append({**session, "session_id": "garbage", "document": b"\xff"})
+        connection.execute(stored["charging_session"].insert(), made)
+        cdr = {column.name: "" if isinstance(column.type, sa.Text) else 1 for column in stored["cdr"].columns}
+        cdr |= {"digest": b"", "leaf_hash": b"", "credit_of": None}
+        for number, reference in enumerate(("R1", "R2", "")):
+            document = Cdr(authorization_reference=reference) if reference else Cdr()
+            row = {**cdr, "idx": number, "cdr_id": f"c{number}", "document": document.SerializeToString()}
+            connection.execute(stored["cdr"].insert(), row)
+    schema.upgrade(empty)
+    found = rows(empty)
+    ends = {row["session_id"]: row["end_time"] for row in found["charging_session"]}
+    assert {name: ends[name] for name in (*documents, "garbage")} == {
+        "ended": 1_700_000_000_000_000,
+        "unsaid": 7,
+        "active": None,
+        "garbage": None,
+    }
+    assert sorted((row["cpo"], row["reference"]) for row in found["authorization_use"]) == [(1, "R1"), (1, "R2")]
 
 
 def rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
