@@ -10,7 +10,7 @@ from hub.domain.agreements import Agreement
 from hub.domain.errors import NotFound
 from hub.domain.ids import PartyId
 from hub.domain.parties import Caller
-from hub.domain.radar import AGE_MIN, Gap, GapKind, Loose, LooseSession, assess, horizon
+from hub.domain.radar import AGE_MIN, Gap, GapKind, Loose, LooseSession, SilentSession, assess, horizon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class GapFilter:
         counterparty: On the other side; only with `party`.
         kinds: Empty for all.
         older_than: How old a gap must be; None for a day.
-        start: The first instant: of an authorization, of a session's end, of a CDR's receipt; None for as far back as a
-            CDR may still come for, and a month more.
+        start: The first instant: of an authorization, of a session's end or last report, of a CDR's receipt; None for
+            as far back as a CDR may still come for, and a month more.
         end: Before this instant; None for now.
     """
 
@@ -149,7 +149,7 @@ class _Look:
 def _agreement(uow: UnitOfWork, loose: Loose) -> Agreement | None:
     """Return the agreement that a loose end falls under, or else the one that says how the two stand."""
     pair = loose.cpo, loose.emsp
-    instant = loose.start_time if isinstance(loose, LooseSession) else loose.recorded_time
+    instant = loose.start_time if isinstance(loose, LooseSession | SilentSession) else loose.recorded_time
     directory = uow.directory
     return directory.agreement_covering(*pair, instant) or directory.standing.get(pair) or directory.over.get(pair)
 

@@ -20,11 +20,13 @@ _KINDS = {
     "sessions": "KIND_SESSION_WITHOUT_CDR",
     "cdrs": "KIND_CDR_WITHOUT_SESSION",
     "authorizations": "KIND_AUTHORIZATION_WITHOUT_SESSION",
+    "silent": "KIND_SESSION_WITHOUT_END",
 }
 _WORDS = {
     "KIND_SESSION_WITHOUT_CDR": "sessions without CDR",
     "KIND_CDR_WITHOUT_SESSION": "CDRs without session",
     "KIND_AUTHORIZATION_WITHOUT_SESSION": "authorizations without session",
+    "KIND_SESSION_WITHOUT_END": "sessions without end",
 }
 
 Counts = list[tuple[str, int, str]]
@@ -36,7 +38,7 @@ def gaps(
         str | None, typer.Option(help="Only those with this party on either side, such as NL-ABC.")
     ] = None,
     kind: Annotated[
-        list[str] | None, typer.Option(help="Only sessions, cdrs or authorizations that lack theirs. Repeat for more.")
+        list[str] | None, typer.Option(help="Only sessions, cdrs, authorizations or silent ones. Repeat for more.")
     ] = None,
     older_than: Annotated[
         int | None, typer.Option("--older-than", min=0, metavar="HOURS", help="Only those so old; 24 unless told.")
@@ -54,7 +56,8 @@ def gaps(
 ) -> None:
     """List what should be on record and is not: sessions without a CDR, CDRs without a session, unused authorizations.
 
-    The oldest of each kind come first. Exit code 0, whether there are any or not.
+    Silent ones are sessions that were never reported to be over. The oldest of each kind come first. Exit code 0,
+    whether there are any or not.
     """
     from roamhub.v1.clearing_pb2 import ListGapsRequest, SummarizeGapsRequest
     from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub

@@ -1,7 +1,7 @@
 """The completeness radar: what should be on record and is not (docs/radar.md).
 
-Three things can be missing: the session of an authorization, the CDR of a session, and the session of a CDR. The store
-finds what is loose; the rules here say what that means: why it is a gap, how pressing, who should act and how.
+Four things can be missing: the session of an authorization, the end of a session, its CDR, and the session of a CDR.
+The store finds what is loose; the rules here say what that means: why it is a gap, how pressing, and who should act.
 """
 
 from collections.abc import Iterable
@@ -33,6 +33,7 @@ class GapKind(IntEnum):
     AUTHORIZATION_WITHOUT_SESSION = 1
     SESSION_WITHOUT_CDR = 2
     CDR_WITHOUT_SESSION = 3
+    SESSION_WITHOUT_END = 4
 
 
 class GapLevel(IntEnum):
@@ -52,6 +53,7 @@ class GapReason(IntEnum):
     SESSION_UNKNOWN = 5
     SESSION_NOT_NAMED = 6
     CDR_WITHDRAWN = 7
+    NOT_ENDED = 8
 
 
 #: What to do, by reason.
@@ -61,6 +63,7 @@ HINTS = {
     GapReason.CDR_RETURNED: "mend what the findings of the returned CDR name, and submit it under a new id",
     GapReason.CDR_WITHDRAWN: "submit the session's CDR under a new id, or leave it if nothing is to be paid",
     GapReason.CDR_CREDITED: "submit the CDR that replaces the credited one, or leave it if nothing is to be paid",
+    GapReason.NOT_ENDED: "report how the session goes on, or that it is COMPLETED or INVALID",
     GapReason.SESSION_UNKNOWN: "report the session that the CDR names, or look for a mistyped session_id",
     GapReason.SESSION_NOT_NAMED: "report the session, and name it in the CDRs to come; a reservation needs none",
 }
@@ -113,7 +116,18 @@ class LooseCdr:
     recorded_time: datetime
 
 
-Loose = LooseAuthorization | LooseSession | LooseCdr
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentSession:
+    """A session that is ACTIVE by its last report, some time ago, and has no charge that stands."""
+
+    cpo: PartyId
+    emsp: PartyId
+    id: str
+    start_time: datetime
+    last_updated: datetime
+
+
+Loose = LooseAuthorization | LooseSession | LooseCdr | SilentSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +135,8 @@ class Gap:
     """One thing that is missing, and what is to be done about it.
 
     Attributes:
-        since: When what is there happened: the authorization was given, the session ended, the CDR came.
+        since: When what is there happened: the authorization was given, the session ended or was last heard of, the
+            CDR came.
         deadline: Until when the gap can be closed; None when nothing ends the time for it.
         responsible: Who should act.
         authorization_reference, session_id, cdr_id: What is known of the subject; empty when it is not.
@@ -175,6 +190,8 @@ def assess(loose: Loose, now: datetime, age_max: timedelta | None) -> Gap:
             return _of_session(loose, now, age_max)
         case LooseCdr():
             return _of_cdr(loose, now)
+        case SilentSession():
+            return _of_silence(loose, now)
 
 
 def _of_authorization(loose: LooseAuthorization, now: datetime) -> Gap:
@@ -228,4 +245,18 @@ def _of_cdr(loose: LooseCdr, now: datetime) -> Gap:
         deadline=None,
         session_id=loose.session_id,
         cdr_id=loose.id,
+    )
+
+
+def _of_silence(silent: SilentSession, now: datetime) -> Gap:
+    return Gap(
+        kind=GapKind.SESSION_WITHOUT_END,
+        reason=GapReason.NOT_ENDED,
+        level=GapLevel.WARNING,
+        cpo=silent.cpo,
+        emsp=silent.emsp,
+        since=silent.last_updated,
+        age=now - silent.last_updated,
+        deadline=None,
+        session_id=silent.id,
     )

@@ -20,7 +20,7 @@ from hub.app.directory import Directory
 from hub.app.ports.radar import Beat, Key, Lane, Radar, Window
 from hub.domain.cdrs.record import CdrState
 from hub.domain.clock import uuid7
-from hub.domain.radar import STANDING, Loose, LooseAuthorization, LooseCdr, LooseSession, SessionCdr
+from hub.domain.radar import STANDING, Loose, LooseAuthorization, LooseCdr, LooseSession, SessionCdr, SilentSession
 from hub.store.journal import JournalTimes
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
@@ -44,6 +44,7 @@ _SLACK = timedelta(hours=1)
 
 #: Literals, not parameters: the partial indexes serve queries that say so.
 _ENDED = text("s.state = 2")
+_ACTIVE = text("s.state = 1")
 _COMMANDED = text("a.source = 4")
 _LET_IN = text("a.allowed = 1")
 _STANDING_NOW = text(f"t.state IN ({', '.join(str(int(state)) for state in STANDING)})")
@@ -123,6 +124,12 @@ def _sessions(side: str) -> _Pass:
     return _pass(columns, _S.c.end_time, order, _ENDED, *_sides(_S, side), *_between(_S.c.end_time, "time"), ~_HAS_CDR)
 
 
+def _silent(side: str) -> _Pass:
+    columns = (_S.c.last_updated, _S.c.cpo, _S.c.session_id, _S.c.emsp, _S.c.start_time, _S.c.document)
+    time, order = _S.c.last_updated, (_S.c.last_updated, _S.c.cpo, _S.c.session_id)
+    return _pass(columns, time, order, _ACTIVE, *_sides(_S, side), *_between(time, "time"), ~_HAS_CDR)
+
+
 def _cdrs(side: str) -> _Pass:
     columns = (_C.c.idx, _C.c.cpo, _C.c.id_as_sent, _C.c.emsp, _C.c.recorded_time, _C.c.document)
     return _pass(
@@ -179,6 +186,7 @@ _PASSES = {
         (Lane.CDRS, _cdrs),
         (Lane.AUTHORIZATIONS, _authorizations),
         (Lane.COMMANDED_AUTHORIZATIONS, _commanded),
+        (Lane.SILENT_SESSIONS, _silent),
     )
     for side in ("cpo", "emsp")
 }
@@ -222,10 +230,13 @@ class StoredRadar:
             Lane.CDRS: (after.order,),
             Lane.AUTHORIZATIONS: (after.id, after.cpo),
             Lane.COMMANDED_AUTHORIZATIONS: after,
+            Lane.SILENT_SESSIONS: after,
         }
         rows = passes.page.all(self._session.connection, (*arguments, *places[lane], limit))
         if lane is Lane.ENDED_SESSIONS:
             return self._loose_sessions(rows)
+        if lane is Lane.SILENT_SESSIONS:
+            return [self._silent_session(row) for row in rows]
         return [self._loose_cdr(row) if lane is Lane.CDRS else self._loose_authorization(lane, row) for row in rows]
 
     def count(self, lane: Lane, beat: Beat, window: Window) -> tuple[int, datetime | None]:
@@ -297,6 +308,17 @@ class StoredRadar:
                 charge = SessionCdr(id=id_as_sent, state=CdrState(state), credited=bool(credited))
                 charges.setdefault((cpo, session_id), []).append(charge)
         return charges
+
+    def _silent_session(self, row: Row) -> tuple[Key, Loose]:
+        numbers = self._directory().by_number
+        last_updated, cpo, session_id, emsp, start_time, document = row
+        return Key(last_updated, cpo, session_id), SilentSession(
+            cpo=numbers[cpo].id,
+            emsp=numbers[emsp].id,
+            id=SessionMessage.FromString(bytes(document)).id,
+            start_time=from_micros(start_time),
+            last_updated=from_micros(last_updated),
+        )
 
     def _loose_cdr(self, row: Row) -> tuple[Key, Loose]:
         numbers = self._directory().by_number

@@ -164,7 +164,9 @@ def test_the_radar_reads_what_it_needs_from_sessions_and_cdrs_on_record(empty: E
         ]
         made.append({**session, "session_id": "garbage", "document": b"\xff"})
         connection.execute(stored["charging_session"].insert(), made)
-        cdr = {column.name: "" if isinstance(column.type, sa.Text) else 1 for column in stored["cdr"].columns}
+        cdr: dict[str, Any] = {
+            column.name: "" if isinstance(column.type, sa.Text) else 1 for column in stored["cdr"].columns
+        }
         cdr |= {"digest": b"", "leaf_hash": b"", "credit_of": None}
         for number, reference in enumerate(("R1", "R2", "")):
             document = Cdr(authorization_reference=reference) if reference else Cdr()

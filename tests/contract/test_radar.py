@@ -71,10 +71,29 @@ async def test_a_credited_cdr_leaves_a_gap_until_another_one_comes(world: World)
     assert await world.gaps(kinds=frozenset({SESSION})) == []
 
 
-async def test_a_session_under_way_or_declared_invalid_is_no_gap(world: World) -> None:
-    await world.session("S1", status=session_object_pb2.SESSION_STATUS_ACTIVE)
-    await world.session("S2", status=session_object_pb2.SESSION_STATUS_INVALID)
+async def test_a_session_declared_invalid_or_not_begun_is_no_gap(world: World) -> None:
+    await world.session("S1", status=session_object_pb2.SESSION_STATUS_INVALID)
+    await world.session("S2", status=session_object_pb2.SESSION_STATUS_PENDING)
+    await world.session("S3", status=session_object_pb2.SESSION_STATUS_RESERVATION)
     world.spine.clock.advance(days=2)
+    assert await world.gaps() == []
+
+
+async def test_an_active_session_that_falls_silent_is_a_gap_until_something_is_heard(world: World) -> None:
+    active = session_object_pb2.SESSION_STATUS_ACTIVE
+    for name in ("Silent", "Billed", "Goes-on"):
+        await world.session(name, status=active)
+    await world.cdr("C1", "billed")
+    world.spine.clock.advance(hours=23)
+    assert await world.gaps() == []
+    world.spine.clock.advance(hours=2)
+    await world.session("Goes-on", status=active)
+    for who in (OPERATOR, caller(EMSP), caller(CPO, EMSP)):
+        (gap,) = await world.gaps(who)
+        assert (gap.kind, gap.reason, gap.session_id) == (GapKind.SESSION_WITHOUT_END, GapReason.NOT_ENDED, "Silent")
+        assert (gap.since, gap.level, gap.deadline) == (START, GapLevel.WARNING, None)
+        assert (await world.count(who))[GapKind.SESSION_WITHOUT_END].count == 1
+    await world.session("Silent")
     assert await world.gaps() == []
 
 
@@ -222,6 +241,7 @@ async def test_counts_say_what_the_list_holds(world: World) -> None:
         await world.session(f"S{number}")
         await world.cdr(f"C{number}", f"X{number}")
         await world.authorize(cpo=OTHER_CPO)
+        await world.session(f"A{number}", status=session_object_pb2.SESSION_STATUS_ACTIVE)
         world.spine.clock.advance(hours=1)
     world.spine.clock.advance(days=2)
     counts = await world.count()

@@ -140,7 +140,7 @@ async def test_gaps_are_counted_by_kind_with_the_oldest(cpo: Partner, emsp: Part
     stub = ClearingServiceStub(emsp.channel)
     summary = await stub.SummarizeGaps(pb.SummarizeGapsRequest(parent="agreements/nl-cpo-de-msp"))
     counts = {kind.kind: kind for kind in summary.kinds}
-    assert {kind: count.gap_count for kind, count in counts.items()} == {1: 0, 2: 2, 3: 0}
+    assert {kind: count.gap_count for kind, count in counts.items()} == {1: 0, 2: 2, 3: 0, 4: 0}
     assert counts[pb.Gap.KIND_SESSION_WITHOUT_CDR].oldest_time == stamp(ENDED - timedelta(days=1))
     assert not counts[pb.Gap.KIND_AUTHORIZATION_WITHOUT_SESSION].HasField("oldest_time")
     only = await stub.SummarizeGaps(pb.SummarizeGapsRequest(parent="agreements/-", filter=SESSIONS))
@@ -165,7 +165,7 @@ async def test_gaps_are_narrowed_by_age_and_time(cpo: Partner, emsp: Partner) ->
         (pb.ListGapsRequest(parent="agreements/-", page_size=-1), "page_size"),
         (pb.ListGapsRequest(parent="agreements/-", page_token="garbage"), "page_token"),
         (pb.ListGapsRequest(parent="agreements/-", filter=pb.GapFilter(kinds=[9])), "filter.kinds[0]"),  # type: ignore[list-item]
-        (pb.ListGapsRequest(parent="agreements/-", filter=pb.GapFilter(kinds=[1, 2, 3, 1])), "filter.kinds"),  # type: ignore[list-item]
+        (pb.ListGapsRequest(parent="agreements/-", filter=pb.GapFilter(kinds=[1, 2, 3, 4, 1])), "filter.kinds"),  # type: ignore[list-item]
         (
             pb.ListGapsRequest(
                 parent="agreements/-",

@@ -11,6 +11,10 @@ from hub.store.types import UtcMicros
 _ENDED = "state = 2"
 
 
+#: Of a session of which more is to be heard: ACTIVE.
+_ACTIVE = "state = 1"
+
+
 def _ended(name: str, *columns: str) -> Index:
     """Return an index of ended sessions: a session enters it once, when it ends, and no report before that pays."""
     return Index(name, *columns, sqlite_where=text(_ENDED), postgresql_where=text(_ENDED))
@@ -28,6 +32,21 @@ class ChargingSessionRow(SQLModel, table=True):
         Index("charging_session_of_emsp", "emsp", "cpo", "session_id"),
         _ended("charging_session_ended_cpo", "cpo", "end_time", "session_id", "emsp"),
         _ended("charging_session_ended_emsp", "emsp", "end_time", "cpo", "session_id"),
+        # Those under way are few at any time.
+        Index(
+            "charging_session_active_cpo",
+            "cpo",
+            "last_updated",
+            sqlite_where=text(_ACTIVE),
+            postgresql_where=text(_ACTIVE),
+        ),
+        Index(
+            "charging_session_active_emsp",
+            "emsp",
+            "last_updated",
+            sqlite_where=text(_ACTIVE),
+            postgresql_where=text(_ACTIVE),
+        ),
     )
 
     cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

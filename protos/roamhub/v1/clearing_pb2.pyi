@@ -1055,6 +1055,8 @@ class Gap(_message.Message):
         """A session ended, and no CDR stands for it."""
         KIND_CDR_WITHOUT_SESSION: Gap._Kind.ValueType  # 3
         """A CDR stands, and its session was never reported, by a CPO that reports sessions."""
+        KIND_SESSION_WITHOUT_END: Gap._Kind.ValueType  # 4
+        """A session is ACTIVE by its last report, and nothing was heard of it since."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What is missing."""
@@ -1067,6 +1069,8 @@ class Gap(_message.Message):
     """A session ended, and no CDR stands for it."""
     KIND_CDR_WITHOUT_SESSION: Gap.Kind.ValueType  # 3
     """A CDR stands, and its session was never reported, by a CPO that reports sessions."""
+    KIND_SESSION_WITHOUT_END: Gap.Kind.ValueType  # 4
+    """A session is ACTIVE by its last report, and nothing was heard of it since."""
 
     class _Level:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1113,6 +1117,8 @@ class Gap(_message.Message):
         """The CDR names no session."""
         REASON_CDR_WITHDRAWN: Gap._Reason.ValueType  # 7
         """The CDR of the session was withdrawn, and no other one came; `cdr_id` names the last one."""
+        REASON_NOT_ENDED: Gap._Reason.ValueType  # 8
+        """The session was reported as active and never as over."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """Why it is a gap."""
@@ -1133,6 +1139,8 @@ class Gap(_message.Message):
     """The CDR names no session."""
     REASON_CDR_WITHDRAWN: Gap.Reason.ValueType  # 7
     """The CDR of the session was withdrawn, and no other one came; `cdr_id` names the last one."""
+    REASON_NOT_ENDED: Gap.Reason.ValueType  # 8
+    """The session was reported as active and never as over."""
 
     KIND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -1174,7 +1182,7 @@ class Gap(_message.Message):
 
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
-        """When the authorization was given, the session ended or the CDR came."""
+        """When the authorization was given, the session ended, the CDR came, or the session was last heard of."""
 
     @_builtins.property
     def age(self) -> _duration_pb2.Duration:

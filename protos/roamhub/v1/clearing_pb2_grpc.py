@@ -215,9 +215,9 @@ class ClearingServiceServicer:
 
     def ListGaps(self, request, context):
         """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
-        without a session. `docs/radar.md` has the rules.
+        without a session, sessions that never ended. `docs/radar.md` has the rules.
 
-        Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+        Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations, silence), party, and the oldest first.
         Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -82,9 +82,9 @@ class ClearingServiceStub:
     """Returns who owes whom out of issued statements, netted as asked. A partner sees what it is a side of."""
     ListGaps: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ListGapsRequest, _clearing_pb2.ListGapsResponse]
     """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
-    without a session. `docs/radar.md` has the rules.
+    without a session, sessions that never ended. `docs/radar.md` has the rules.
 
-    Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+    Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations, silence), party, and the oldest first.
     Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
     """
     SummarizeGaps: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.SummarizeGapsRequest, _clearing_pb2.SummarizeGapsResponse]
@@ -144,9 +144,9 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     """Returns who owes whom out of issued statements, netted as asked. A partner sees what it is a side of."""
     ListGaps: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ListGapsRequest, _clearing_pb2.ListGapsResponse]  # type: ignore[assignment]
     """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
-    without a session. `docs/radar.md` has the rules.
+    without a session, sessions that never ended. `docs/radar.md` has the rules.
 
-    Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+    Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations, silence), party, and the oldest first.
     Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
     """
     SummarizeGaps: _aio.UnaryUnaryMultiCallable[_clearing_pb2.SummarizeGapsRequest, _clearing_pb2.SummarizeGapsResponse]  # type: ignore[assignment]
@@ -275,9 +275,9 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.ListGapsResponse, _abc.Awaitable[_clearing_pb2.ListGapsResponse]]:
         """Lists what should be on record and is not: authorizations without a session, ended sessions without a CDR, CDRs
-        without a session. `docs/radar.md` has the rules.
+        without a session, sessions that never ended. `docs/radar.md` has the rules.
 
-        Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations), party, and the oldest first.
+        Both parties of a gap see it, and operators. By kind (sessions, CDRs, authorizations, silence), party, and the oldest first.
         Fails with NOT_FOUND (`AGREEMENT_NOT_FOUND`) for an agreement that is not the caller's.
         """
 

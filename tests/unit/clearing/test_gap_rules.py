@@ -18,6 +18,7 @@ from hub.domain.radar import (
     LooseCdr,
     LooseSession,
     SessionCdr,
+    SilentSession,
     assess,
     closed,
     horizon,
@@ -99,17 +100,20 @@ def test_without_an_agreement_nothing_presses() -> None:
     assert (gap.level, gap.deadline) == (GapLevel.WARNING, None)
 
 
-def test_authorizations_and_cdrs_have_no_deadline() -> None:
+def test_only_a_sessions_cdr_has_a_deadline() -> None:
     now = END + timedelta(days=100)
     answer = assess(LooseAuthorization(cpo=CPO, emsp=EMSP, reference="R", recorded_time=END), now, SIXTY)
     named = assess(LooseCdr(cpo=CPO, emsp=EMSP, id="C", session_id="S", recorded_time=END), now, SIXTY)
     unnamed = assess(LooseCdr(cpo=CPO, emsp=EMSP, id="C", session_id="", recorded_time=END), now, SIXTY)
-    for gap in (answer, named, unnamed):
+    silent = SilentSession(cpo=CPO, emsp=EMSP, id="S", start_time=END - SIXTY, last_updated=END)
+    silence = assess(silent, now, SIXTY)
+    for gap in (answer, named, unnamed, silence):
         assert (gap.deadline, gap.level, gap.age, gap.responsible) == (None, GapLevel.WARNING, now - END, CPO)
-    assert [gap.reason for gap in (answer, named, unnamed)] == [
+    assert [gap.reason for gap in (answer, named, unnamed, silence)] == [
         GapReason.NOT_USED,
         GapReason.SESSION_UNKNOWN,
         GapReason.SESSION_NOT_NAMED,
+        GapReason.NOT_ENDED,
     ]
 
 
