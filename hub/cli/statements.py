@@ -232,14 +232,15 @@ def _print(statement: "Statement") -> None:
             f"{line.month.year}-{line.month.month:02}",
             line.cdr_count,
             line.credit_count,
+            line.late_count,
             line.energy_kwh.value,
             line.exact_amount.value,
             money(line.net),
         )
         for line in statement.lines
     ]
-    headings = ("LINE", "COUNTRY", "TARIFF", "TAX", "MONTH", "CDRS", "CREDITS", "KWH", "EXACT", "NET")
-    print_table(headings, rows, right=(0, 5, 6, 7, 8, 9))
+    headings = ("LINE", "COUNTRY", "TARIFF", "TAX", "MONTH", "CDRS", "CREDITS", "LATE", "KWH", "EXACT", "NET")
+    print_table(headings, rows, right=(0, 5, 6, 7, 8, 9, 10))
     for answer in statement.acknowledgements:
         lines = f" but lines {', '.join(map(str, answer.lines))}" if answer.lines else ""
         reasons = json_text.dumps([reason.code for reason in answer.reasons]) if answer.reasons else ""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from roamhub.v1 import cdr_object_pb2, cdr_pb2
-from sqlalchemy import inspect
+from sqlalchemy import delete, inspect
 
 from hub.app.cdrs.standings import Decision, Review, review
 from hub.app.cdrs.submit import CdrSubmission
@@ -29,6 +29,8 @@ from tests.cdrs import NOW, credit_of, make_cdr, number, stamp
 from tests.contract.test_migrations import downgrade
 from tests.stored import read_rows
 from tests.support import Spine, open_spine
+from tests.unit.clearing import making_cdrs
+from tests.unit.clearing.test_neighbour_checks import OVERLAPS, TWINS
 
 CPOS = PartyId("NL", "CPO"), PartyId("BE", "CPO")
 EMSPS = PartyId("DE", "MSP"), PartyId("FR", "MSP")
@@ -227,6 +229,50 @@ async def submit(spine: Spine, *cdrs: cdr_object_pb2.Cdr) -> list[CdrAnswer]:
     answers = await spine.committer.run_many(submit_cdrs, batch)
     assert all(isinstance(answer, CdrAnswer) for answer in answers), answers
     return [answer for answer in answers if isinstance(answer, CdrAnswer)]
+
+
+async def test_the_edges_of_overlaps_are_the_same_on_record_and_in_a_batch(pair: tuple[Spine, Spine]) -> None:
+    for together in (False, True):
+        for case, (start, end, expected) in enumerate(OVERLAPS.values()):
+            for order in (1, -1):
+                name = f"{together}-{case}-{order}"
+                first, other = [
+                    made_at(f"{name}-{each}", f"E-{name}", minutes)
+                    for each, minutes in enumerate([(0, 60), (start, end)][::order])
+                ]
+                answers = await submit(pair[0], *([first, other] if together else [first]))
+                answers += [] if together else await submit(pair[1], other)
+                assert ("EVSE_OVERLAP" in told(answers[1])) is expected, (name, start, end)
+
+
+async def test_the_edges_of_twins_are_the_same_on_record_and_in_a_batch(pair: tuple[Spine, Spine]) -> None:
+    for together in (False, True):
+        for rule, (one, other, expected) in TWINS.items():
+            with pair[0].engine.begin() as connection:
+                connection.execute(delete(ChargeSpanRow))
+            both = [
+                CdrSubmission(
+                    platform="nl-cpo",
+                    request_id=str(uuid4()),
+                    cdr=making_cdrs.charge(name, digest=name.encode(), **changes),
+                )
+                for name, changes in ((f"{rule}-{together}-1", one), (f"{rule}-{together}-2", other))
+            ]
+            groups = [both] if together else [[each] for each in both]
+            answers = [answer for group in groups for answer in await pair[0].committer.run_many(submit_cdrs, group)]
+            last = answers[1]
+            assert isinstance(last, CdrAnswer), last
+            assert ("NEAR_DUPLICATE" in told(last)) is expected, rule
+
+
+def made_at(name: str, evse: str, minutes: tuple[float, float]) -> cdr_object_pb2.Cdr:
+    """Return a charge of a token of its own at an EVSE, from and to so many minutes after a time."""
+    start, end = (stamp(EDGE + timedelta(minutes=each)) for each in minutes)
+    made = charge(name, cdr_location__evse_uid=evse, cdr_token__uid=name)
+    made.start_date_time.CopyFrom(start)
+    made.end_date_time.CopyFrom(end)
+    made.charging_periods[0].start_date_time.CopyFrom(start)
+    return made
 
 
 async def test_a_charge_that_was_credited_no_longer_counts(pair: tuple[Spine, Spine]) -> None:

@@ -63,7 +63,7 @@ TWINS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     ),
     "the same session of another eMSP": (
         {"session_id": "S-1"},
-        {"session_id": "S-1", "emsp": PartyId("FR", "OTH")},
+        {"session_id": "S-1", "emsp": PartyId("FR", "MSP")},
         True,
     ),
     "the same facts": ({}, {}, True),
