@@ -306,6 +306,12 @@ async def test_a_credit_that_is_returned_changes_nothing(pair: tuple[Spine, Spin
     assert len(read_rows(pair[0].engine, ChargeSpanRow)) >= 4
 
 
+async def test_a_second_credit_does_not_bring_its_original_back(pair: tuple[Spine, Spine]) -> None:
+    await submit(pair[0], make_cdr("A"), credit_of(make_cdr("A"), "A-C"))
+    returned, corrected = await submit(pair[0], credit_of(make_cdr("A"), "A-CC"), make_cdr("B"))
+    assert (returned.state, told(corrected)) == (CdrState.RETURNED, {})
+
+
 async def test_what_is_returned_occupies_nothing(pair: tuple[Spine, Spine]) -> None:
     second = {"cdr_token__country_code": "FR"}
     first, duplicate = await submit(pair[0], charge("A", **second), charge("B", **second))
