@@ -14,6 +14,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -43,6 +44,7 @@ _LEAST_CPU_SECONDS = 3
 _MEMORY_BYTES = 2 << 30
 _KILLED, _SURVIVED, _UNTESTED, _TIMED_OUT = 1, 0, 33, 36  # as mutmut writes them down
 _BROKEN = 70
+_CONSOLE = os.dup(2)
 _WORDS = {_KILLED: "killed", _SURVIVED: "survived", _UNTESTED: "no tests", _TIMED_OUT: "timeout", None: "undecided"}
 
 
@@ -125,7 +127,7 @@ class Loop:
                     reach.setdefault(function, []).append(place)
                 state()._stats.clear()
                 if self._failed:
-                    os.write(2, f"fails unmutated: {items[place].nodeid}\n".encode())
+                    os.write(_CONSOLE, f"fails unmutated: {items[place].nodeid}\n".encode())
                 return not self._failed
 
             self._run(items, after)
@@ -198,7 +200,7 @@ class Loop:
 
         limit = _LEAST_CPU_SECONDS + int(5 * sum(self._seconds[place] for place in order))
         code = _in_child(run, limit, quiet=True)
-        if code < 0:
+        if code in {-signal.SIGXCPU, -signal.SIGKILL}:
             return _TIMED_OUT, None
         return (_SURVIVED, None) if code == 0 else (_KILLED, int(notes.read_text()) if notes.exists() else None)
 
@@ -214,7 +216,7 @@ def _in_child(work: Callable[[], int], cpu_seconds: int, *, quiet: bool) -> int:
     pid = os.fork()
     if pid:
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert code != _BROKEN, "the loop failed in its child; see above"
+        assert code not in {_BROKEN, -signal.SIGTERM}, "the loop failed in its child; see above"
         return code
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
@@ -222,10 +224,11 @@ def _in_child(work: Callable[[], int], cpu_seconds: int, *, quiet: bool) -> int:
         if quiet:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
         os._exit(work())
     finally:
         # Only the loop itself fails to here: pytest catches what tests and mutants raise.
-        os.write(2, format_exc().encode())
+        os.write(_CONSOLE, format_exc().encode())
         os._exit(_BROKEN)
 
 
