@@ -43,6 +43,28 @@ async def test_a_session_finds_the_version_that_was_in_force_when_it_started(spi
     assert found[t1, NOON].recorded == START
 
 
+async def test_what_was_in_force_is_told_by_what_was_known_at_a_time(spine: Spine) -> None:
+    await prepare(spine)
+    await spine.committer.run(lambda uow: uow.tariffs.add([version("T1", 0, b"first"), version("T2", 0, b"other")]))
+    spine.clock.advance(hours=1)
+    await spine.committer.run(lambda uow: uow.tariffs.add([version("T1", 1, b"second")]))
+    spine.clock.advance(hours=1)
+    await spine.committer.run(lambda uow: uow.tariffs.add([version("t1", 2, b"")]))
+    ids, later = [ObjectId(ABC, name) for name in ("T1", "T2", "T3")], NOON + 3 * HOUR
+
+    async def known(hours: float) -> dict[str, bytes]:
+        at = START + hours * HOUR
+        found = await spine.reads.run(lambda uow: uow.tariffs.as_known(ids, later, at))
+        return {key.folded: record.document for key, record in found.items()}
+
+    assert await known(-0.001) == {}
+    assert await known(0) == {"t1": b"first", "t2": b"other"}
+    assert await known(0.999) == {"t1": b"first", "t2": b"other"}
+    assert await known(1) == {"t1": b"second", "t2": b"other"}
+    assert await known(2) == {"t2": b"other"}
+    assert await spine.reads.run(lambda uow: uow.tariffs.as_known([], later, later)) == {}
+
+
 async def test_the_newest_version_is_shown_and_a_removed_tariff_is_not(spine: Spine) -> None:
     await prepare(spine)
     await spine.committer.run(lambda uow: uow.tariffs.add([version(name, 0, b"old") for name in "abc"]))
