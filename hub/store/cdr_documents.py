@@ -1,4 +1,4 @@
-"""What the store itself reads in a CDR's message, of CDRs that were recorded before: what they occupy."""
+"""What the store itself reads in a CDR's message, of CDRs that were recorded before."""
 
 from decimal import Decimal
 
@@ -30,6 +30,15 @@ def _read(cdr: cdr_object_pb2.Cdr) -> Span:
         start=_micros(cdr.start_date_time),
         end=_micros(cdr.end_date_time),
     )
+
+
+def read_after_taxes(document: bytes) -> Decimal | None:
+    """Return the total cost after taxes that a CDR's message states, or None."""
+    try:
+        stated = cdr_object_pb2.Cdr.FromString(document).total_cost.after_taxes.value
+        return Decimal(stated) if stated else None
+    except (DecodeError, ArithmeticError):
+        return None
 
 
 def _micros(stamp: Timestamp) -> int:

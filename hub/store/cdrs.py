@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 
 from sqlalchemy import bindparam, select
 
@@ -10,6 +11,7 @@ from hub.app.directory import Directory
 from hub.app.ports.cdrs import StoredCdr
 from hub.domain.cdrs.record import Cdr, CdrState
 from hub.domain.ids import ObjectId, fold
+from hub.store.cdr_documents import read_after_taxes
 from hub.store.cdr_meter import add_evidence
 from hub.store.cdr_reader import ANSWER, AT_ONCE, HELD, CdrReader, read_answer
 from hub.store.cdr_standings import StoredCdrStandings
@@ -36,6 +38,7 @@ _STORED = (
     *ANSWER,
 )
 _FIND = SelectIn(select(*_STORED).where(_ROW.c.cpo == bindparam("cpo_")), _ROW.c.cdr_id)
+_DOCUMENTS = SelectIn(select(_ROW.c.cdr_id, _ROW.c.document).where(_ROW.c.cpo == bindparam("cpo_")), _ROW.c.cdr_id)
 _CREDITED = SelectIn(select(_ROW.c.credit_of).where(_ROW.c.cpo == bindparam("cpo_")), _ROW.c.credit_of)
 
 
@@ -66,6 +69,15 @@ class StoredCdrs(CdrReader):
             for cpo, number, folded in by_party(ids, directory)
             for row in _CREDITED.all(self._session.connection, folded, (number,))
         )
+
+    def after_taxes(self, ids: Iterable[ObjectId]) -> Mapping[ObjectId, Decimal]:
+        """Return the total costs after taxes of those that state one."""
+        read = {
+            ObjectId(cpo, row[0]): read_after_taxes(bytes(row[1]))
+            for cpo, number, folded in by_party(ids, self._directory())
+            for row in _DOCUMENTS.all(self._session.connection, folded, (number,))
+        }
+        return {cdr: stated for cdr, stated in read.items() if stated is not None}
 
     def add(self, cdr: Cdr, stored: StoredCdr) -> None:
         """Record a CDR."""

@@ -348,6 +348,23 @@ async def test_a_credit_of_another_amount_is_returned(roaming: Roaming) -> None:
     assert [finding.code for finding in answer.findings] == ["CREDIT_NOT_FULL"]
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_credit_of_another_tax_is_returned(roaming: Roaming, together: bool) -> None:
+    credit = credit_of(make_cdr())
+    credit.total_cost.after_taxes.value = "-8.4699"
+    requests = [submission(make_cdr(), 1), submission(credit, 2)]
+    groups = [requests] if together else [[request] for request in requests]
+    answers = [
+        await roaming.service.BatchSubmitCdrs(cdr_pb2.BatchSubmitCdrsRequest(requests=group)) for group in groups
+    ]
+    told = answers[-1].outcomes[-1].response
+    assert told.state == cdr_pb2.CDR_STATE_RETURNED
+    assert [(found.code, found.field) for found in told.findings] == [("CREDIT_MISMATCH", "total_cost.after_taxes")]
+    untaxed = credit_of(make_cdr(), "CREDIT-2")
+    untaxed.total_cost.ClearField("after_taxes")
+    assert (await roaming.submit(untaxed, request=3)).state == cdr_pb2.CDR_STATE_ACCEPTED
+
+
 async def test_original_and_credit_may_come_in_one_batch_and_a_second_credit_not(roaming: Roaming) -> None:
     cdrs = [make_cdr(), credit_of(make_cdr()), credit_of(make_cdr(), "CREDIT-2")]
     batch = cdr_pb2.BatchSubmitCdrsRequest(requests=[submission(cdr, at) for at, cdr in enumerate(cdrs, 1)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hub.app.cdrs.neighbours import Neighbours
 from hub.app.cdrs.tariffs import PublishedTariffs, TariffReader
@@ -35,6 +36,7 @@ class Knowledge:
         credited: CDRs that have been credited; grows likewise.
         evses: EVSEs of published locations; None for one that its location does not have.
         neighbours: What the group's charges share with others; changes with what the group records.
+        after_taxes: Total costs after taxes of what the group's credits name, as far as known and stated.
         periods: Open periods that follow a cut-off, by agreement.
         zones: Time zones of the locations of those.
         tariffs: Tariffs as published when the sessions began.
@@ -53,6 +55,7 @@ class Knowledge:
     tariffs: PublishedTariffs
     proofs: dict[Proof, list[ObjectId]]
     neighbours: Neighbours
+    after_taxes: dict[ObjectId, Decimal | None]
 
     @classmethod
     def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> "Knowledge":
@@ -81,6 +84,7 @@ class Knowledge:
                 {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
             ),
             tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in unquoted}) if unquoted else frozenset(),
+            after_taxes=dict.fromkeys(originals) | dict(uow.cdrs.after_taxes(originals)) if originals else {},
             periods=uow.clearing.open_after_cut_off(_agreements(uow, charges)) if charges else {},
             evses=evses,
             zones=uow.locations.time_zones({ObjectId(key.party, key.location) for key in strays}) if strays else {},
@@ -96,6 +100,8 @@ class Knowledge:
             self.neighbours.credited(original)
         elif accepted:
             self.neighbours.accepted(cdr, index)
+            if self.after_taxes and cdr.id in self.after_taxes:
+                self.after_taxes[cdr.id] = cdr.after_taxes
         if cdr.meter is not None and cdr.meter.proof:
             self.proofs.setdefault((cdr.id.party, cdr.meter.proof), []).append(cdr.id)
 
@@ -151,6 +157,7 @@ class Knowledge:
             energy=stored.energy,
             credit=stored.credit,
             credited=key in self.credited,
+            after_taxes=self.after_taxes[key],
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from hub.domain.cdrs.checks import KnownAuthorization
@@ -69,6 +70,10 @@ class Cdrs(Protocol):
 
     def credited(self, ids: Iterable[ObjectId]) -> frozenset[ObjectId]:
         """Return those that an accepted credit names."""
+        ...
+
+    def after_taxes(self, ids: Iterable[ObjectId]) -> Mapping[ObjectId, Decimal]:
+        """Return the total costs after taxes, in major units, of those on record that state one."""
         ...
 
     def add(self, cdr: Cdr, stored: StoredCdr) -> None:

@@ -91,6 +91,11 @@ class Cdr(NamedTuple):
     ratable: tuple[RatablePeriod, ...] = ()
     costs: tuple[ClaimedCost, ...] = ()
 
+    @property
+    def after_taxes(self) -> Decimal | None:
+        """The total cost after taxes, in major units; None where the CDR states none."""
+        return next((cost.after_taxes for cost in self.costs if cost.total == "total_cost"), None)
+
 
 class CdrState(IntEnum):
     """Where a CDR stands; the numbers are the stored and the published ones.

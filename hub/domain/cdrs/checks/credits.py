@@ -23,5 +23,8 @@ def check_credit(cdr: Cdr, known: Known) -> Found:
         yield Check.CREDIT_MISMATCH, "credit_reference_id", "was for another eMSP or in another currency"
     if int(cdr.total_cost * _E4) != -original.amount:
         yield Check.CREDIT_NOT_FULL, "total_cost", "is not the original's total cost negated"
+    taxed = cdr.after_taxes
+    if taxed is not None and original.after_taxes is not None and taxed != -original.after_taxes:
+        yield Check.CREDIT_MISMATCH, "total_cost.after_taxes", "is not the original's negated"
     if int(cdr.total_energy * _E4) != original.energy:
         yield Check.CREDIT_MISMATCH, "total_energy", "is not the original's; a credit negates the total cost alone"

@@ -37,7 +37,10 @@ class KnownEvse(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownOriginal:
-    """The CDR that a credit credits, as it was accepted; amounts in ten-thousandths."""
+    """The CDR that a credit credits, as it was accepted; amounts in ten-thousandths.
+
+    `after_taxes` is its total cost as stated, in major units; None where it states none.
+    """
 
     emsp: PartyId
     currency: str
@@ -45,6 +48,7 @@ class KnownOriginal:
     energy: int
     credit: bool
     credited: bool
+    after_taxes: Decimal | None = None
 
 
 class KnownPeriod(NamedTuple):
