@@ -32,7 +32,8 @@ class UsedTariff(NamedTuple):
         field: Where the CDR names it, such as `tariffs[0].id`.
         source: Which of the two priced the CDR; None where there is neither.
         tariff: What priced it.
-        differs: The CDR holds the tariff with other prices than the published ones.
+        differs: The CDR holds the tariff with other prices than the published ones, or unreadable.
+        unreadable: Why the one inside the CDR cannot be read, where the published one counts; else empty.
     """
 
     id: str
@@ -40,6 +41,7 @@ class UsedTariff(NamedTuple):
     source: TariffSource | None
     tariff: Tariff | None
     differs: bool = False
+    unreadable: str = ""
 
 
 class Unpriced(StrEnum):
@@ -128,7 +130,8 @@ def _named(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:
             found.append(UsedTariff(given.id, f"tariffs[{position}].id", source, given.tariff))
         elif folded not in inside:
             differs = known.tariff is not given.tariff and not _same_prices(known.tariff, given.tariff)
-            found.append(UsedTariff(given.id, f"tariffs[{position}].id", TariffSource.PUBLISHED, known.tariff, differs))
+            field = f"tariffs[{position}].id"
+            found.append(UsedTariff(given.id, field, TariffSource.PUBLISHED, known.tariff, differs, given.message))
         inside.add(folded)
     if len(inside) < len(cdr.tariff_ids):
         found += [
@@ -164,7 +167,7 @@ def _same_prices(published: Tariff | None, given: Tariff | None) -> bool:
     return all(getattr(published, name) == getattr(given, name) for name in _PRICES)
 
 
-_PRICES = ("currency", "elements", "min_price", "max_price", "tax_included", "party")
+_PRICES = ("currency", "elements", "min_price", "max_price", "tax_included")
 
 
 def tolerated(ours: Decimal, tolerance: Decimal, relative: Decimal) -> Decimal:

@@ -85,7 +85,9 @@ def findings(cdr: Cdr, hub: Mapping[str, GivenTariff], zone: str | None = "Europ
 
 
 def test_the_published_tariff_rules_and_not_the_one_inside_the_cdr() -> None:
-    assert check(rated(DEAR), published(T1)) == ["TARIFF_MISMATCH"]
+    (told,) = findings(rated(DEAR), published(T1))
+    assert (told.code, told.field) == (Check.TARIFF_MISMATCH, "tariffs[0]")
+    assert told.message == "has other prices; the one published when the session began counts"
     assert check(rated(T1), published(DEAR)) == ["TARIFF_MISMATCH", "PRICE_MISMATCH"]
     assert price_cdr(rated(DEAR), published(T1), None, ROAMHUB_2026).tariffs[0].source is TariffSource.PUBLISHED
 
@@ -179,7 +181,11 @@ def test_a_tariff_that_cannot_be_read_is_told_with_its_reason_unless_the_publish
     assert findings(cdr, {})[-1].message == (
         "could not be rated (INVALID_FIELD): tariff T1 cannot be read: tariff.elements: has 1 to 1000 entries"
     )
-    assert check(cdr, published(T1)) == ["TARIFF_MISMATCH"]
+    (told,) = findings(cdr, published(T1))
+    assert (told.code, told.field) == (Check.TARIFF_MISMATCH, "tariffs[0]")
+    assert told.message == (
+        "cannot be read: tariff.elements: has 1 to 1000 entries; the one published when the session began counts"
+    )
 
 
 def test_what_the_engine_refuses_is_told_with_its_reason() -> None:

@@ -24,7 +24,8 @@ def check_price(cdr: Cdr, known: Known) -> Found:
             yield Check.TARIFF_UNKNOWN, used.field, "is no tariff that the CPO had published when the session began"
         elif used.differs:
             field = used.field.removesuffix(".id")
-            yield Check.TARIFF_MISMATCH, field, "has other prices than the one published when the session began"
+            wrong = f"cannot be read: {used.unreadable}" if used.unreadable else "has other prices"
+            yield Check.TARIFF_MISMATCH, field, f"{wrong}; the one published when the session began counts"
     if price.rated is None:
         # What is free by no tariff needs none.
         if price.reason != Unpriced.NO_TARIFF or cdr.total_cost:
