@@ -5,7 +5,7 @@ and counts, until the credit is accepted, as if the group had brought it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from hub.app.ports.spans import Occupied, Shared
@@ -42,7 +42,7 @@ class Neighbours:
         self._spans = {id(cdr): Span.of(cdr) for cdr in charges}
         self._added: dict[ObjectId, _Charge] = {}
         self._removed: list[Occupied] = []
-        #: Charges by the hash of their token, and by that of their EVSE; by journal index.
+        #: Charges by the hash of their token, of their EVSE and of what tells twins; then by journal index.
         self._by_hash: defaultdict[int, dict[int, _Charge]] = defaultdict(dict)
         self._lifted = {key: _Charge(key, found) for key, found in uow.spans.of(credited).items()} if credited else {}
         for charge in self._lifted.values():
@@ -79,14 +79,12 @@ class Neighbours:
         if not (of_token or of_evse):
             return found
         token, evse, twin = found or (None, None, None)
-        for charge in (of_token or {}).values():
-            other = charge.occupied.span
-            token = charge.name_for(span) if token is None and overlap(span, other) else token
-            twin = charge.name_for(span) if twin is None and twins(span, other) else twin
-        for charge in (of_evse or {}).values():
-            other = charge.occupied.span
-            evse = charge.name_for(span) if evse is None and overlap(span, other) else evse
-            twin = charge.name_for(span) if twin is None and twins(span, other) else twin
+        if token is None and of_token:
+            token = _first(of_token, overlap, span)
+        if evse is None and of_evse:
+            evse = _first(of_evse, overlap, span)
+        if twin is None and span.twin in self._by_hash:
+            twin = _first(self._by_hash[span.twin], _twins, span)
         return None if token is evse is twin is None else KnownNeighbours(token, evse, twin)
 
     def accepted(self, cdr: Cdr, index: int) -> None:
@@ -102,16 +100,26 @@ class Neighbours:
             if credited is None:
                 return
             self._removed.append(credited.occupied)
-        index = credited.occupied.idx
-        del self._by_hash[credited.occupied.span.token][index]
-        del self._by_hash[credited.occupied.span.evse][index]
+        span, index = credited.occupied
+        for key in (span.token, span.evse, span.twin):
+            del self._by_hash[key][index]
 
     def _enter(self, charge: _Charge) -> None:
-        self._by_hash[charge.occupied.span.token][charge.occupied.idx] = charge
-        self._by_hash[charge.occupied.span.evse][charge.occupied.idx] = charge
+        span, index = charge.occupied
+        for key in (span.token, span.evse, span.twin):
+            self._by_hash[key][index] = charge
 
     def record(self) -> None:
         """Record what the group has changed."""
         self._spans_on_record.add(charge.occupied for charge in self._added.values())
         if self._removed:
             self._spans_on_record.remove(self._removed)
+
+
+def _first(charges: Mapping[int, _Charge], meets: Callable[[Span, Span], bool], span: Span) -> str | None:
+    """Return the name of any one charge that a span meets; None where there is none."""
+    return next((charge.name_for(span) for charge in charges.values() if meets(span, charge.occupied.span)), None)
+
+
+def _twins(one: Span, other: Span) -> bool:
+    return (one.token == other.token or one.evse == other.evse) and twins(one, other)
