@@ -16,7 +16,14 @@ from typing import Any
 from uuid import UUID
 
 import uvloop
-from roamhub.v1 import cdr_object_pb2, cdr_pb2, tariff_object_pb2, token_object_pb2
+from roamhub.v1 import (
+    cdr_object_pb2,
+    cdr_pb2,
+    tariff_object_pb2,
+    tariff_pb2,
+    tariff_pb2_grpc,
+    token_object_pb2,
+)
 
 from tests.bench.load import Served, blank, latency_ms, rate, report, serving
 from tests.bench.roaming import publish
@@ -64,6 +71,13 @@ def submissions(first: int, count: int) -> list[cdr_pb2.SubmitCdrRequest]:
     ]
 
 
+async def publish_tariff(hub: Served) -> None:
+    """Publish the tariff that `full_cdr` is priced by."""
+    async with hub.channel("cpo") as channel:
+        stub: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(channel)
+        await stub.PutTariff(tariff_pb2.PutTariffRequest(tariff=full_cdr(0).tariffs[0]))
+
+
 @dataclass
 class Submitting:
     """Calls of the two servers, each submission new."""
@@ -109,6 +123,7 @@ class Submitting:
 async def run(echo: Served, hub: Served) -> None:
     """Measure in rounds, echo and hub in turn, and print the median of the rounds' ratios."""
     await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS, count=PLACES)
+    await publish_tariff(hub)
     raw = hub.channel("cpo")
     made = [request.SerializeToString() for request in submissions(0, 60_000)]
     calls = Submitting(

@@ -15,9 +15,9 @@ from time import perf_counter
 from typing import Any
 
 import uvloop
-from roamhub.v1 import cdr_pb2, tariff_pb2, tariff_pb2_grpc, token_object_pb2
+from roamhub.v1 import cdr_pb2, token_object_pb2
 
-from tests.bench.bench_cdrs import PLACES, full_cdr, ratio_of, submissions
+from tests.bench.bench_cdrs import PLACES, publish_tariff, ratio_of, submissions
 from tests.bench.load import Served, report, serving
 from tests.bench.roaming import publish
 
@@ -59,8 +59,7 @@ async def run(hub: Served) -> None:
     """Measure in rounds, unrated and rated in turn, and print the median of the rounds' ratios."""
     await publish(hub, token_object_pb2.WHITELIST_TYPE_ALWAYS, count=PLACES)
     channel, numbers = hub.channel("cpo"), count(0, _BATCHES * _BATCH)
-    tariffs: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(channel)
-    await tariffs.PutTariff(tariff_pb2.PutTariffRequest(tariff=full_cdr(0).tariffs[0]))
+    await publish_tariff(hub)
     call: Any = channel.unary_unary("/roamhub.v1.CdrService/BatchSubmitCdrs")
     await submitted(call, hub, packed(next(numbers), "MSP"))  # compiles statements and tariffs
     rounds, cpu = [], []
