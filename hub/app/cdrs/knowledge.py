@@ -143,7 +143,8 @@ class Knowledge:
         if checks and all(checks.get(code) is CheckAction.ACCEPT for code in PRICE_CHECKS):
             return None
         zone = evse.time_zone if evse is not None else self.zones.get(ObjectId(cdr.id.party, cdr.location_id))
-        return price_cdr(cdr, self.tariffs.of(cdr), zone, policy_named(agreement.terms.pricing_policy))
+        policy = policy_named(agreement.terms.pricing_policy)
+        return price_cdr(cdr, self.tariffs.of(cdr), zone, policy, costs_only=True)
 
     def _original(self, cdr: Cdr) -> KnownOriginal | None:
         key = ObjectId(cdr.id.party, cdr.credit_of)

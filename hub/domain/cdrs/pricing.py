@@ -4,8 +4,8 @@ The published tariff rules, as it was when the session began; the one inside the
 nobody can bill by a tariff that drivers have never seen. Rated in the zone of the published location.
 """
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,8 +13,23 @@ from typing import NamedTuple
 from hub.domain.cdrs.record import Cdr
 from hub.domain.errors import HubError
 from hub.domain.ids import fold
-from hub.domain.rating import NoteCode, PricingPolicy, RatableSession, RatedCdr, compile_tariff, rate
+from hub.domain.rating import (
+    CompiledTariff,
+    NoteCode,
+    PricingPolicy,
+    RatablePeriod,
+    RatableSession,
+    RatedCdr,
+    compile_tariff,
+    rate,
+)
+from hub.domain.rating.exact import CONTEXT, LARGEST_NUMBER
+from hub.domain.rating.policy import MissingTime, TimeStepRule
 from hub.domain.tariffs import GivenTariff, Tariff
+
+_ZERO, _ONE, _HOUR = Decimal(0), Decimal(1), Decimal(3600)
+#: Adding up two periods costs what it saves.
+_FEW = 3
 
 
 class TariffSource(StrEnum):
@@ -70,7 +85,14 @@ class CdrPrice(NamedTuple):
     message: str = ""
 
 
-def price_cdr(cdr: Cdr, published: Mapping[str, GivenTariff], time_zone: str | None, policy: PricingPolicy) -> CdrPrice:
+def price_cdr(
+    cdr: Cdr,
+    published: Mapping[str, GivenTariff],
+    time_zone: str | None,
+    policy: PricingPolicy,
+    *,
+    costs_only: bool = False,
+) -> CdrPrice:
     """Price a charge.
 
     Args:
@@ -78,6 +100,7 @@ def price_cdr(cdr: Cdr, published: Mapping[str, GivenTariff], time_zone: str | N
         published: The tariffs that its CPO had published when the session began, by folded id.
         time_zone: That of the published location; None where the hub does not know it.
         policy: How the tariffs are read.
+        costs_only: Nobody will read the lines, notes and volumes, so periods may be added up first.
     """
     named = tuple(_named(cdr, published))
     if not named:
@@ -97,7 +120,7 @@ def price_cdr(cdr: Cdr, published: Mapping[str, GivenTariff], time_zone: str | N
             end=cdr.end_time,
             time_zone=time_zone or "UTC",
             currency=cdr.currency,
-            periods=cdr.ratable,
+            periods=_as_one(cdr, compiled, policy) if costs_only else cdr.ratable,
         )
         rated = rate(session, compiled, policy)
         expired = None
@@ -106,6 +129,49 @@ def price_cdr(cdr: Cdr, published: Mapping[str, GivenTariff], time_zone: str | N
     except HubError as error:
         return CdrPrice(named, None, None, error.reason, error.message)
     return CdrPrice(named, rated, expired)
+
+
+def _as_one(cdr: Cdr, compiled: Sequence[CompiledTariff], policy: PricingPolicy) -> tuple[RatablePeriod, ...]:
+    """Return the periods added up to one where no price depends on when or how fast anything was charged.
+
+    The costs are the same: steps and fees are of the whole session, and times are whole seconds before they are added.
+    Whatever is odd about the periods stays, so that the engine sees it.
+    """
+    periods = cdr.ratable
+    ordinary = policy.snap_to_seconds and policy.missing_time is MissingTime.NOTHING
+    # Which of charging and parking came last is lost in the sum.
+    ordinary = ordinary and policy.time_step is not TimeStepRule.LAST_TIME_BASED
+    inside = cdr.start_time <= cdr.periods.first_start and cdr.periods.last_start <= cdr.end_time
+    if len(periods) < _FEW or len(compiled) != 1 or not (ordinary and inside and _is_flat(compiled[0])):
+        return periods
+    energy = charging = parking = _ZERO
+    for period in periods:
+        _, kwh, time, parked, reserved, *_ = period
+        if reserved or (kwh and kwh < 0) or (time and time < 0) or (parked and parked < 0):
+            return periods
+        energy = CONTEXT.add(energy, kwh) if kwh else energy
+        charging = CONTEXT.add(charging, _seconds(time)) if time else charging
+        parking = CONTEXT.add(parking, _seconds(parked)) if parked else parking
+    if max(energy, charging, parking) >= LARGEST_NUMBER:
+        return periods
+    whole = RatablePeriod(
+        start=cdr.start_time,
+        energy_kwh=energy,
+        time_hours=CONTEXT.divide(charging, _HOUR) if charging else None,
+        parking_hours=CONTEXT.divide(parking, _HOUR) if parking else None,
+    )
+    return (whole,)
+
+
+def _seconds(hours: Decimal) -> Decimal:
+    return CONTEXT.multiply(hours, _HOUR).quantize(_ONE, ROUND_HALF_UP, CONTEXT)
+
+
+@lru_cache(maxsize=4_096)
+def _is_flat(compiled: CompiledTariff) -> bool:
+    """Say whether each dimension has one price, whatever the clock, the energy, the time and the power."""
+    row = compiled.static_row
+    return row is not None and not compiled.changes and all(not slot or slot[0].free_of_state for slot in row)
 
 
 def _run_out(session: RatableSession) -> RatableSession:

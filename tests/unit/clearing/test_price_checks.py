@@ -7,11 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from hub.domain.cdrs.checks import Check, examine
 from hub.domain.cdrs.pricing import CdrPrice, TariffSource, Unpriced, price_cdr
 from hub.domain.cdrs.record import Cdr, ClaimedCost, Severity
-from hub.domain.rating import ROAMHUB_2026, RatablePeriod
+from hub.domain.rating import POLICIES, ROAMHUB_2026, Price, PricingPolicy, RatablePeriod
+from hub.domain.rating.claim import COST_FIELDS
 from hub.domain.rating.policy import LITERAL_2026
 from hub.domain.tariffs import (
     Dimension,
@@ -292,3 +296,85 @@ def test_without_a_price_of_ours_nothing_is_said() -> None:
     cdr = rated(T1, total_cost=Decimal(99))
     assert examine(cdr, KNOWN._replace(price=None), {}) == ()
     assert isinstance(price_cdr(cdr, {}, None, ROAMHUB_2026), CdrPrice)
+
+
+HOURS = st.decimals(0, 5, places=4)
+VOLUMES = st.fixed_dictionaries(
+    {},
+    optional={
+        "energy_kwh": st.decimals(-5, 50, places=4),
+        "time_hours": HOURS,
+        "parking_hours": HOURS,
+        "reservation_hours": HOURS,
+        "min_power": HOURS,
+    },
+)
+COMPONENTS = st.builds(
+    PriceComponent,
+    dimension=st.sampled_from(Dimension),
+    price=st.decimals(0, 2, places=4),
+    vat=st.none() | st.decimals(0, 25, places=1),
+    step_size=st.sampled_from([0, 1, 60, 500, 1000, 3600]),
+)
+ELEMENTS = st.builds(
+    TariffElement,
+    components=st.lists(COMPONENTS, min_size=1, max_size=4).map(tuple),
+    restrictions=st.sampled_from(
+        [
+            Restrictions(),
+            Restrictions(max_kwh=Decimal(20)),
+            Restrictions(min_duration=3600),
+            Restrictions(min_power=Decimal(2)),
+            Restrictions(start_time=time(10), end_time=time(11)),
+            Restrictions(reservation=ReservationRestriction.RESERVATION),
+        ]
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@examples(
+    volumes=st.lists(VOLUMES, min_size=1, max_size=6),
+    plain=st.booleans(),
+    elements=st.lists(ELEMENTS, min_size=1, max_size=4),
+    maximum=st.none() | st.decimals(0, 30, places=2),
+    policy=st.sampled_from([*POLICIES.values()]),
+)
+def test_periods_that_are_added_up_first_cost_the_same(
+    volumes: list[dict[str, Any]],
+    plain: bool,
+    elements: list[TariffElement],
+    maximum: Decimal | None,
+    policy: PricingPolicy,
+) -> None:
+    if plain:
+        volumes = [{**each, "energy_kwh": abs(each.get("energy_kwh", Decimal(1)))} for each in volumes]
+        volumes = [{name: each[name] for name in each if name != "reservation_hours"} for each in volumes]
+        elements = [replace(element, restrictions=Restrictions()) for element in elements]
+    limit = None if maximum is None else PriceLimit(before_taxes=maximum)
+    tariff = replace(T1, elements=tuple(elements), max_price=limit)
+    periods = tuple(
+        RatablePeriod(start=START + place * timedelta(minutes=10), **each) for place, each in enumerate(volumes)
+    )
+    cdr = rated(tariff, ratable=periods)
+    slow, fast = (price_cdr(cdr, {}, "Europe/Amsterdam", policy, costs_only=only) for only in (False, True))
+    assert (slow.reason, slow.message) == (fast.reason, fast.message)
+    if slow.rated is not None and fast.rated is not None:
+        nothing = Price(before_taxes=Decimal(0), after_taxes=Decimal(0))
+        for name in COST_FIELDS:
+            one, other = getattr(slow.rated, name), getattr(fast.rated, name)
+            assert (one or nothing) == (other or nothing), name
+
+
+def test_nothing_absurd_is_hidden_by_adding_up() -> None:
+    odd: list[tuple[Decimal, ...]] = [
+        (Decimal(-1), Decimal(9), Decimal(1)),
+        (Decimal(10) ** 12, Decimal(1), Decimal(1)),
+        (Decimal(9) * 10**11,) * 3,
+    ]
+    for hours in odd:
+        periods = tuple(RatablePeriod(start=START, time_hours=each) for each in hours)
+        slow, fast = (
+            price_cdr(rated(T1, ratable=periods), {}, None, ROAMHUB_2026, costs_only=only) for only in (False, True)
+        )
+        assert (slow.reason, slow.message) == (fast.reason, fast.message)
