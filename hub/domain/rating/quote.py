@@ -96,7 +96,8 @@ def _length(plan: ChargingPlan) -> timedelta | None:
         length = timedelta(seconds=int(min(seconds, Decimal(_LONGEST_PLAN // _SECOND + 1))))
     if length is not None and not timedelta(0) <= length <= _LONGEST_PLAN:
         raise invalid("duration", "must be from 0 to 31 days")
-    return length
+    # Prices by time are per whole second; a part of one would leave nothing to divide the energy by.
+    return None if length is None else -(-length // _SECOND) * _SECOND
 
 
 def _last_named(so_far: RatableSession | None) -> str | None:

@@ -45,6 +45,12 @@ def test_time_follows_from_power_or_is_given() -> None:
     assert total([chosen], plan("22", power_kw=Decimal(11), duration=timedelta(minutes=30))) == "3.0000"
 
 
+def test_a_duration_is_of_whole_seconds_a_part_of_one_counting_as_one() -> None:
+    chosen = tariff(element(price("TIME", "3600", step=0)))
+    assert total([chosen], plan("22", duration=timedelta(microseconds=1))) == "1.0000"
+    assert total([chosen], plan("22", duration=timedelta(seconds=2))) == "2.0000"
+
+
 def test_without_power_or_duration_time_is_left_out_with_a_note() -> None:
     chosen = tariff(element(price("ENERGY", "1"), price("TIME", "6")))
     rated = quote(plan("10"), [chosen])
