@@ -98,12 +98,11 @@ class CdrStandingRow(SQLModel, table=True):
             "replaced_by",
             unique=True,
             sqlite_where=text("replaced_by IS NOT NULL"),
-            postgresql_where=text("replaced_by IS NOT NULL"),
         ),
         # What waits for somebody is little of what there is: queues and the job look at nothing else.
-        Index("cdr_standing_cpo_due", "cpo", "deadline", "idx", sqlite_where=_WAITING, postgresql_where=_WAITING),
-        Index("cdr_standing_emsp_due", "emsp", "deadline", "idx", sqlite_where=_WAITING, postgresql_where=_WAITING),
-        Index("cdr_standing_due", "deadline", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("cdr_standing_cpo_due", "cpo", "deadline", "idx", sqlite_where=_WAITING),
+        Index("cdr_standing_emsp_due", "emsp", "deadline", "idx", sqlite_where=_WAITING),
+        Index("cdr_standing_due", "deadline", sqlite_where=_WAITING),
     )
 
     cpo: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -59,7 +59,6 @@ class CdrMeterRow(SQLModel, table=True):
             "cpo",
             "proof",
             sqlite_where=text("proof IS NOT NULL"),
-            postgresql_where=text("proof IS NOT NULL"),
         ),
     )
 

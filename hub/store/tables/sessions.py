@@ -17,7 +17,7 @@ _ACTIVE = "state = 1"
 
 def _ended(name: str, *columns: str) -> Index:
     """Return an index of ended sessions: a session enters it once, when it ends, and no report before that pays."""
-    return Index(name, *columns, sqlite_where=text(_ENDED), postgresql_where=text(_ENDED))
+    return Index(name, *columns, sqlite_where=text(_ENDED))
 
 
 class ChargingSessionRow(SQLModel, table=True):
@@ -38,14 +38,12 @@ class ChargingSessionRow(SQLModel, table=True):
             "cpo",
             "last_updated",
             sqlite_where=text(_ACTIVE),
-            postgresql_where=text(_ACTIVE),
         ),
         Index(
             "charging_session_active_emsp",
             "emsp",
             "last_updated",
             sqlite_where=text(_ACTIVE),
-            postgresql_where=text(_ACTIVE),
         ),
     )
 
