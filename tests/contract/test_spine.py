@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import math
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -307,3 +309,29 @@ async def test_a_clock_that_is_behind_does_not_turn_the_journal_back(pair: Pair)
     for spine in (pair.first, pair.second, pair.first):
         await spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("tick")))
     check_journal(pair.first.engine)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("last_commit", "where"), [(0.0001, "loop"), (0.002, "thread"), (math.inf, "thread")])
+async def test_a_lone_caller_is_committed_for_on_the_loop_while_the_disk_is_quick(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch, last_commit: float, where: str
+) -> None:
+    await spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("before")))
+    runner, seen = spine.committer._runner, []
+    commit = runner.commit
+
+    def watched(group: Sequence[Any]) -> None:
+        seen.append("loop" if threading.current_thread() is threading.main_thread() else "thread")
+        commit(group)
+
+    monkeypatch.setattr(runner, "commit", watched)
+    await asyncio.sleep(0.01)  # the hub is idle
+    runner.commit_seconds = last_commit
+    await spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("alone")))
+    assert seen == [where]
+    runner.commit_seconds = last_commit
+    await asyncio.gather(
+        *(spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("two"))) for _ in range(2))
+    )
+    assert seen[1:] == ["thread"]
+    check_journal(spine.engine)
