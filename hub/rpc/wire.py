@@ -6,7 +6,6 @@ partner mends a message once.
 
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -45,13 +44,6 @@ class Reader:
         """Raise Invalid when anything was noted."""
         if self.violations:
             raise Invalid(self.violations)
-
-    def _try(self, field: str, read: Callable[[], T], fallback: T) -> T:
-        try:
-            return read()
-        except ValueError as error:
-            self.refuse(field, str(error))
-            return fallback
 
     def party(self, field: str, country_code: str, party_id: str) -> PartyId:
         """Read a party; the field is the path of the message that holds the two parts, "" for the message itself."""

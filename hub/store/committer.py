@@ -7,7 +7,7 @@ Where a group runs depends on what the database is. SQLite is a library: its cal
 group runs on the event loop, and only the commit, which waits for the disk, goes to a thread. Were the whole group to
 run in a thread, the two threads would hand the interpreter's lock to and fro at every statement, which costs more than
 the statements do (docs/benchmarks.md). A lone caller of an idle hub waits for the disk and for nothing else: there the
-commit stays on the loop as well, as long as the disk is quicker than waking a thread twice. PostgreSQL answers over a
+commit stays on the loop as well, as long as the last one took less than a millisecond. PostgreSQL answers over a
 socket: there the whole group runs in the thread.
 """
 
