@@ -31,9 +31,7 @@ def packed(first: int, party_id: str) -> list[bytes]:
     """Return batches of new submissions for an eMSP's token."""
     batches = []
     for start in range(first, first + _BATCHES * _BATCH, _BATCH):
-        requests = submissions(start, _BATCH)
-        for request in requests:
-            request.cdr.cdr_token.party_id = party_id
+        requests = submissions(start, _BATCH, party_id)
         batches.append(cdr_pb2.BatchSubmitCdrsRequest(requests=requests).SerializeToString())
     return batches
 
