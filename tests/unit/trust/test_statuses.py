@@ -57,3 +57,23 @@ def test_an_item_of_a_batch_is_refused_in_the_same_words(kind: type[HubError]) -
     item = to_item_error(error)
     assert (item.code, item.reason, item.message) == (code_number(error), error.reason, error.message)
     assert [v.field for v in item.violations] == (["a"] if kind is Invalid else [])
+
+
+def test_of_very_many_violations_the_first_are_told_and_all_are_counted() -> None:
+    error = Invalid(Violation(field=f"cdr.charging_periods[{n}].dimensions", rule="is required") for n in range(10_000))
+    status = to_status(error)
+    assert len(status.SerializeToString()) < 6_000, "clients take 8 KiB of metadata, and this comes in Base64"
+    info = unpacked(status.details[0])
+    assert info.metadata == {"field": "cdr.charging_periods[0].dimensions", "violations": "10000"}
+    bad = error_details_pb2.BadRequest()
+    assert status.details[1].Unpack(bad)
+    told = [violation.field for violation in bad.field_violations]
+    assert 20 < len(told) < 100
+    assert told == [violation.field for violation in error.violations[: len(told)]]
+    item = to_item_error(error)
+    assert ([violation.field for violation in item.violations], item.metadata["violations"]) == (told, "10000")
+
+
+def test_one_violation_is_told_however_long_it_is() -> None:
+    (told,) = to_item_error(Invalid([Violation(field="a" * 9_000, rule="is odd")])).violations
+    assert told.field == "a" * 9_000
