@@ -43,6 +43,7 @@ def _tariff(used: "ExplainedTariff") -> str:
     source = {
         ExplainedTariff.SOURCE_PUBLISHED: "as published",
         ExplainedTariff.SOURCE_EMBEDDED: "from inside the CDR, not published",
+        ExplainedTariff.SOURCE_CONNECTOR: "as published for the connector; the CDR names none",
     }.get(used.source, "neither published nor in the CDR")
     return f"{used.tariff_id} ({source}{', which the one inside the CDR is not' if used.differs else ''})"
 

@@ -65,14 +65,43 @@ class EvseKey(NamedTuple):
     evse: str
 
 
+class ConnectorKey(NamedTuple):
+    """Where a connector is found: its EVSE, and its folded id."""
+
+    evse: EvseKey
+    connector: str
+
+
+class Offer(NamedTuple):
+    """What a connector offers from some instant on.
+
+    Attributes:
+        power: The highest, in watts; None where the owner does not say.
+        tariff_ids: Folded ids of its tariffs, in the owner's order.
+        since: From when on, as far as the hub knows.
+    """
+
+    power: int | None
+    tariff_ids: tuple[str, ...]
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
-    """A socket or cable. `power` is the highest in watts; None where the owner does not say."""
+    """A socket or cable.
+
+    Attributes:
+        power: The highest, in watts; None where the owner does not say.
+        tariff_ids: As sent.
+        last_updated: When its owner last changed it; None where that is not known.
+    """
 
     id: str
     standard: str
     power_type: PowerType
     power: int | None
+    tariff_ids: tuple[str, ...] = ()
+    last_updated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,23 +168,23 @@ class EvseFacts:
 
     Attributes:
         evse_id: As sent, or empty.
-        powers: The highest power of each connector whose owner says it, in watts.
+        connectors: What each connector offers now.
     """
 
     time_zone: str
     evse_id: str
     state: EvseState
-    connector_ids: frozenset[str]
-    powers: Mapping[str, int]
+    connectors: Mapping[str, Offer]
 
-    @property
-    def power_max(self) -> int | None:
-        """The highest power of all connectors, in watts; None where that of any is not known."""
-        return max(self.powers.values(), default=None) if len(self.powers) == len(self.connector_ids) else None
+    def power_at(self, connector: str, instant: datetime) -> int | None:
+        """Return the highest power of a connector at an instant, in watts; of one not published, that of the EVSE.
 
-    def power_of(self, connector: str) -> int | None:
-        """Return the highest power of a connector, in watts; of one that is not published, that of the EVSE."""
-        return self.powers.get(connector) if connector in self.connector_ids else self.power_max
+        None where that is not known, or where what is known came into force only later.
+        """
+        own = self.connectors.get(connector)
+        offers = self.connectors.values() if own is None else (own,)
+        powers = [each.power for each in offers if each.power is not None and each.since <= instant]
+        return max(powers) if powers and len(powers) == len(offers) else None
 
 
 def max_power(kind: PowerType, voltage: int, amperage: int, stated: int) -> int | None:

@@ -18,6 +18,7 @@ _SOURCES = {
     None: cdr_pb2.ExplainedTariff.SOURCE_UNSPECIFIED,
     TariffSource.PUBLISHED: cdr_pb2.ExplainedTariff.SOURCE_PUBLISHED,
     TariffSource.EMBEDDED: cdr_pb2.ExplainedTariff.SOURCE_EMBEDDED,
+    TariffSource.CONNECTOR: cdr_pb2.ExplainedTariff.SOURCE_CONNECTOR,
 }
 
 

@@ -97,7 +97,7 @@ def _evse(reader: Reader, path: str, message: pb.Evse) -> Evse:
 def _connector(reader: Reader, path: str, message: pb.Connector) -> Connector:
     kind = reader.one_of(path + "power_type", message.power_type, _POWER_TYPES, PowerType.DC)
     reader.one_of(path + "format", message.format, _FORMATS, 0)
-    reader.time(path + "last_updated", message.last_updated)
+    last_updated = reader.time(path + "last_updated", message.last_updated)
     reader.extensions(path + "extensions", message.extensions)
     voltage, amperage, stated = message.max_voltage, message.max_amperage, message.max_electric_power
     if not 0 <= voltage <= _LARGEST:
@@ -111,6 +111,8 @@ def _connector(reader: Reader, path: str, message: pb.Connector) -> Connector:
         standard=reader.id(path + "standard", message.standard, _STANDARD_MAX),
         power_type=kind,
         power=max_power(kind, voltage, amperage, stated),
+        tariff_ids=tuple(message.tariff_ids),
+        last_updated=last_updated,
     )
 
 

@@ -21,6 +21,7 @@ from hub.domain.locations import (
     StateAt,
 )
 from hub.store.keys import by_party
+from hub.store.offers import LocationOffers, Offered, StoredOffers, offer, offers_of
 from hub.store.select_keys import SelectKeys
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
@@ -79,6 +80,8 @@ _FACTS = SelectKeys(
         _STATE.c.state,
         _CONNECTOR.c.connector,
         _CONNECTOR.c.power,
+        _CONNECTOR.c.tariffs,
+        _CONNECTOR.c.since,
     ).select_from(
         keys.join(_LOCATION, and_(*(_LOCATION.c[column.key] == keys.c[column.key] for column in _KEY[:2])))
         .outerjoin(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
@@ -119,12 +122,11 @@ _PAGE_SINCE = Statement(
 )
 
 
-class StoredLocations:
+class StoredLocations(StoredOffers):
     """Implements `hub.app.ports.locations.Locations`."""
 
     def __init__(self, session: Session, directory: Callable[[], Directory]) -> None:
-        self._session = session
-        self._directory = directory
+        super().__init__(session, directory)
         #: Numbers of EVSEs, as this transaction has read them; what is read to compare is written next.
         self._numbers: dict[tuple[int, str, str], int] = {}
 
@@ -152,23 +154,26 @@ class StoredLocations:
         """Insert or replace locations."""
         connection, directory = self._session.connection, self._directory()
         numbers: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
+        offers: dict[int, Mapping[str, LocationOffers]] = {}
         last: dict[int, int] = {}
         for _, owner, ids in by_party((location.id for location in locations), directory):
             for folded, evse, number in _NUMBERS_OF.all(connection, ids, (owner,)):
                 numbers[owner, folded][evse] = number
+            offers[owner] = offers_of(self._session, owner, ids)
             last[owner] = _LAST_NUMBER.all(connection, (owner,))[0][0]
         _DELETE_CONNECTORS.run_each(connection, list(numbers))
         gone: list[tuple[Row, Row]] = []
         for location in locations:
             owner, folded = directory.parties[location.id.party].number, location.id.folded
             known = numbers.get((owner, folded), {})
+            offered = offers[owner][folded].renewed(self._session, location)
             vanished = known.keys() - location.states().keys() if known else ()
             gone += [((owner, folded, evse), (owner, known[evse])) for evse in vanished]
             for evse in location.evses:
                 number = known.get(fold(evse.uid))
                 if number is None:
                     number = last[owner] = last[owner] + 1
-                self._put_evse(owner, folded, number, evse)
+                self._put_evse(owner, folded, number, evse, offered)
             self._put_location(owner, location)
         _DELETE_EVSE.run_each(connection, [evse for evse, _ in gone])
         _DELETE_STATE.run_each(connection, [state for _, state in gone])
@@ -189,16 +194,16 @@ class StoredLocations:
             ),
         )
 
-    def _put_evse(self, owner: int, location: str, number: int, evse: Evse) -> None:
+    def _put_evse(self, owner: int, location: str, number: int, evse: Evse, offered: Offered) -> None:
         uid = fold(evse.uid)
         state, changed = evse.now
         self._session.upsert(EvseRow, (owner, location, uid, number, evse.evse_id))
         self._session.upsert(EvseStateRow, (owner, number, int(state), to_micros(changed)))
         for connector in evse.connectors:
-            key = owner, location, uid, fold(connector.id)
-            self._session.insert(
-                ConnectorRow, (*key, connector.standard, int(connector.power_type), connector.power or 0)
-            )
+            name = fold(connector.id)
+            power, *terms = offered[uid, name]
+            kind = connector.standard, int(connector.power_type)
+            self._session.insert(ConnectorRow, (owner, location, uid, name, *kind, power, *terms))
 
     def records(self, ids: Iterable[ObjectId]) -> dict[ObjectId, LocationRecord]:
         """Return those that are on record."""
@@ -297,15 +302,14 @@ def _record(owner: PartyId, row: Row, states: Mapping[str, Mapping[str, StateAt]
 
 def _facts(rows: list[Row]) -> EvseFacts | None:
     """Return what one EVSE's rows, one for each connector, say."""
-    time_zone, evse_id, state, _, _ = rows[0]
+    time_zone, evse_id, state, *_ = rows[0]
     if state is None:
         return None
     return EvseFacts(
         time_zone=time_zone,
         evse_id=evse_id,
         state=EvseState(state),
-        connector_ids=frozenset(row[3] for row in rows if row[3] is not None),
-        powers={row[3]: row[4] for row in rows if row[4]},
+        connectors={row[3]: offer(*row[4:]) for row in rows if row[3] is not None},
     )
 
 

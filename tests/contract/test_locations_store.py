@@ -10,7 +10,7 @@ from hub.app.ports.locations import ConnectorFilter
 from hub.app.ports.spine import UseCase
 from hub.domain.geo import Box, Point, boxes_around
 from hub.domain.ids import ObjectId, PartyId
-from hub.domain.locations import Connector, Evse, EvseFacts, EvseKey, EvseState, Location, PowerType, StateAt
+from hub.domain.locations import Connector, Evse, EvseFacts, EvseKey, EvseState, Location, Offer, PowerType, StateAt
 from hub.domain.parties import Party, PartyState, Role
 from tests.support import Spine
 
@@ -113,22 +113,19 @@ async def test_the_facts_about_evses_of_several_owners_come_in_one_query(spine: 
             time_zone="Europe/Amsterdam",
             evse_id="NL*ABC*EE1",
             state=EvseState.AVAILABLE,
-            connector_ids=frozenset({"a", "b"}),
-            powers={"a": 22_000},
+            connectors={"a": Offer(22_000, (), NOON), "b": Offer(None, (), NOON)},
         ),
         keys[1]: EvseFacts(
             time_zone="Europe/Amsterdam",
             evse_id="NL*ABC*EE2",
             state=EvseState.REMOVED,
-            connector_ids=frozenset(),
-            powers={},
+            connectors={},
         ),
         keys[2]: EvseFacts(
             time_zone="Europe/Amsterdam",
             evse_id="NL*ABC*Ex",
             state=EvseState.AVAILABLE,
-            connector_ids=frozenset({"1"}),
-            powers={},
+            connectors={"1": Offer(None, (), NOON)},
         ),
     }
     zones = await read(spine, lambda uow: uow.locations.time_zones([ObjectId(ABC, "1"), ObjectId(ABC, "2")]))

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from google.protobuf.timestamp_pb2 import Timestamp
 from roamhub.v1.cdr_object_pb2 import Cdr
+from roamhub.v1.location_object_pb2 import Connector, Evse, Location
 from roamhub.v1.session_object_pb2 import SESSION_STATUS_ACTIVE, SESSION_STATUS_COMPLETED, Session
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
@@ -182,6 +183,29 @@ def test_the_radar_reads_what_it_needs_from_sessions_and_cdrs_on_record(empty: E
         "garbage": None,
     }
     assert sorted((row["cpo"], row["reference"]) for row in found["authorization_use"]) == [(1, "R1"), (1, "R2")]
+
+
+def test_connectors_on_record_are_read_for_what_they_offer(empty: Engine) -> None:
+    schema.upgrade(empty, "0017")
+    stored = reflected(empty).tables
+    named = Location(evses=[Evse(uid="E1", connectors=[Connector(id="A", tariff_ids=["T1", "t1", "t2", "a\nb"])])])
+    place = dict(last_updated=7, latitude=0, longitude=0, stripe=0, time_zone="UTC", digest=b"")  # noqa: C408
+    plug = dict(evse="e1", standard="CHADEMO", power_type=3, power=50_000)  # noqa: C408
+    with empty.begin() as connection:
+        # More rows than are read at a time.
+        made = [{**place, "party": 1, "location": f"l{n:04}", "document": b""} for n in range(600)]
+        made.append({**place, "party": 1, "location": "named", "document": named.SerializeToString()})
+        made.append({**place, "party": 2, "location": "garbage", "document": b"\xff"})
+        connection.execute(stored["location"].insert(), made)
+        keys = [(1, "named", "a"), (1, "named", "b"), (2, "garbage", "a")]
+        plugs = [{**plug, "party": party, "location": where, "connector": name} for party, where, name in keys]
+        connection.execute(stored["connector"].insert(), plugs)
+    schema.upgrade(empty, "0018")
+    found = {
+        (row["party"], row["location"], row["connector"]): (row["power"], row["tariffs"], row["since"])
+        for row in rows(empty)["connector"]
+    }
+    assert found == dict(zip(keys, [(50_000, "t1\nt2", 7), (50_000, "", 7), (50_000, "", 7)], strict=True))
 
 
 def rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:

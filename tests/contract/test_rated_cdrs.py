@@ -1,6 +1,6 @@
 """CDRs are rated by the tariffs that were published when their sessions began, on both databases."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,8 +13,9 @@ from hub.app.locations import put_locations
 from hub.app.ports.uow import UnitOfWork
 from hub.app.tariffs import put_tariffs, remove_tariff
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Terms
-from hub.domain.cdrs.checks import PRICE_CHECKS
+from hub.domain.cdrs.checks import PRICE_CHECKS, Check
 from hub.domain.ids import ObjectId, PartyId
+from hub.domain.locations import ConnectorKey, EvseKey
 from hub.domain.parties import Party, PartyState, Role
 from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.rpc.cdr_wire import submission_from_pb
@@ -22,15 +23,17 @@ from hub.rpc.cdrs import submit as take_in
 from hub.rpc.location_edit import PbLocationEditor
 from hub.rpc.location_wire import location_from_pb
 from hub.rpc.tariff_wire import published_from_pb
+from hub.store.offers import StoredOffers
 from tests import catalog
 from tests.cdrs import NOW, START, make_cdr, make_tariff, number, stamp
 from tests.support import Spine
 
+LOOKED_AT = PRICE_CHECKS | {Check.ENERGY_EXCEEDS_POWER}
 CPO, EMSP = PartyId("NL", "CPO"), PartyId("DE", "MSP")
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
-def prepare(uow: UnitOfWork, **terms: Any) -> None:
+def prepare(uow: UnitOfWork, *, located: bool = True, **terms: Any) -> None:
     """Let a CPO and an eMSP roam; its token and one location are published."""
     for each, role in ((CPO, Role.CPO), (EMSP, Role.EMSP)):
         platform = str(each).lower()
@@ -56,7 +59,8 @@ def prepare(uow: UnitOfWork, **terms: Any) -> None:
         document=b"",
     )
     uow.tokens.save([token])
-    put_locations(uow, [location_from_pb(catalog.location(), NOW)], editor=PbLocationEditor())
+    if located:
+        put_locations(uow, [location_from_pb(catalog.location(), NOW)], editor=PbLocationEditor())
 
 
 class Hub:
@@ -76,6 +80,15 @@ class Hub:
     async def remove(self, name: str) -> None:
         await self.spine.committer.run(lambda uow: remove_tariff(uow, ObjectId(CPO, name), lambda _: b""))
 
+    async def connect(self, hours: float, *tariff_ids: str, connector: str = "1", **fields: Any) -> None:
+        """Publish the location as of so many hours after the usual start, with these tariffs at its connector."""
+        minutes = (START - catalog.NOW) / MINUTE + hours * 60
+        plug = catalog.connector(connector, minutes=minutes, tariff_ids=tariff_ids, **fields)
+        place = catalog.location(minutes=minutes, evses=[catalog.evse(minutes=minutes, connectors=[plug])])
+        read = location_from_pb(place, NOW)
+        answers = await self.spine.committer.run(lambda uow: put_locations(uow, [read], editor=PbLocationEditor()))
+        assert answers == [True]
+
     async def codes(self, *cdrs: cdr_object_pb2.Cdr) -> Sequence[list[str]]:
         """Submit CDRs together, and return what was found about the price of each; they may well overlap."""
         requests = [cdr_pb2.SubmitCdrRequest(request_id=str(uuid4()), cdr=cdr) for cdr in cdrs]
@@ -84,7 +97,7 @@ class Hub:
         )
         assert not any(isinstance(answer, Exception) for answer in answers), answers
         return [
-            [str(finding.code) for finding in answer.findings if finding.code in PRICE_CHECKS]  # type: ignore[union-attr]
+            [str(finding.code) for finding in answer.findings if finding.code in LOOKED_AT]  # type: ignore[union-attr]
             for answer in answers
         ]
 
@@ -205,3 +218,112 @@ async def test_our_total_is_kept_with_the_cdr_whatever_was_claimed(hub: Hub) -> 
     assert [record and str(record.answer.rated) for record in records] == ["7.0000", "7.0000", "None"]
     found = await hub.spine.reads.run(lambda uow: uow.cdrs.find(keys))
     assert [str(found[key].answer.rated) for key in keys] == ["7.0000", "7.0000", "None"]
+
+
+async def test_a_cdr_that_names_no_tariff_is_priced_by_the_one_its_connector_named_then(hub: Hub) -> None:
+    await hub.prepare(located=False)
+    await hub.connect(-100, "t1")
+    await hub.publish(make_tariff(), make_tariff("T2", "0.50"))
+    assert await hub.codes(began("before the change", 0), began("at once too dear", -4, cost="10")) == [
+        [],
+        ["PRICE_MISMATCH"],
+    ]
+    await hub.connect(1, "T2")
+    assert await hub.codes(
+        began("old price, began before", 0.999),
+        began("old price, began after", 1),
+        began("new price, began before", 0.999, cost="10"),
+        began("new price, began after", 1, cost="10"),
+        began("before all publishing", -101),
+    ) == [[], ["PRICE_MISMATCH"], ["PRICE_MISMATCH"], [], ["PRICE_UNCHECKED"]]
+    await hub.connect(2, connector="2")
+    assert await hub.codes(began("the connector is gone", 0.5)) == [[]]
+
+
+async def test_of_several_tariffs_the_one_in_force_of_ordinary_type_and_right_currency_is_taken(hub: Hub) -> None:
+    await hub.prepare(located=False)
+    over, tariffs = stamp(START - 50 * HOUR), tariff_object_pb2
+    await hub.publish(
+        make_tariff("over", "0.91", end_date_time=over),
+        make_tariff("dollars", "0.92", currency="USD"),
+        make_tariff("ad hoc", "0.93", type=tariffs.TARIFF_TYPE_AD_HOC_PAYMENT),
+        make_tariff("regular", type=tariffs.TARIFF_TYPE_REGULAR),
+        make_tariff("second", "0.94"),
+    )
+    await hub.connect(-100, "over", "none such", "dollars", "ad hoc", "regular", "second")
+    assert await hub.codes(began("A", 0)) == [[]]
+    await hub.connect(-40, "over", "none such")
+    assert await hub.codes(began("B", -10)) == [["PRICE_UNCHECKED"]]
+    await hub.connect(-5, "dollars")
+    assert await hub.codes(began("C", -4)) == [["PRICE_UNCHECKED"]]
+
+
+async def test_a_charge_that_names_no_tariff_and_costs_nothing_is_free(hub: Hub) -> None:
+    await hub.prepare(located=False)
+    await hub.connect(-100, "T1")
+    await hub.publish(make_tariff())
+    assert await hub.codes(began("A", 0, cost="0")) == [[]]
+
+
+async def test_a_tariff_that_a_cdr_names_counts_before_the_connectors(hub: Hub) -> None:
+    await hub.prepare(located=False)
+    await hub.connect(-100, "T2")
+    await hub.publish(make_tariff(), make_tariff("T2", "0.50"))
+    named = began("B", 0)
+    named.charging_periods[0].tariff_id = named.charging_periods[1].tariff_id = "t1"
+    assert await hub.codes(began("A", -20, make_tariff()), named) == [[], []]
+
+
+async def test_what_was_offered_before_is_asked_for_only_where_it_changed_since(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    ask = StoredOffers.former_offers
+
+    def counted(self: StoredOffers, wanted: Collection[tuple[ConnectorKey, datetime]]) -> Any:
+        asked.append(len(wanted))
+        return ask(self, wanted)
+
+    monkeypatch.setattr(StoredOffers, "former_offers", counted)
+    await hub.prepare(located=False)
+    await hub.connect(-100, "T1")
+    await hub.publish(make_tariff())
+    await hub.connect(1, "T1")
+    await hub.codes(began("A", 0), began("B", -10, make_tariff()))
+    assert asked == [], "it was published anew, with the same tariff and power"
+    await hub.connect(1.5, "T1", "T2")
+    await hub.codes(began("C", 0), began("D", -10, make_tariff()), began("E", 2))
+    assert asked == [2]
+
+
+async def test_energy_is_held_against_the_power_that_the_connector_had_then(hub: Hub) -> None:
+    await hub.prepare(located=False)
+    await hub.publish(make_tariff())
+    await hub.connect(-100, max_electric_power=50_000)
+    await hub.connect(-50, max_electric_power=2_000)
+    assert await hub.codes(
+        began("strong enough then", -60, make_tariff()),
+        began("too weak now", -40, make_tariff()),
+        began("not known then", -110, make_tariff()),
+    ) == [[], ["ENERGY_EXCEEDS_POWER"], []]
+    await hub.connect(-30, max_electric_power=50_000)
+    assert await hub.codes(began("too weak then", -35, make_tariff())) == [["ENERGY_EXCEEDS_POWER"]]
+
+
+async def test_what_connectors_offered_is_known_as_of_any_time(hub: Hub) -> None:
+    first = NOW - HOUR
+    await hub.prepare(now=first, located=False)
+    await hub.connect(-100, "T1", "t1", "\n", max_electric_power=9)
+    hub.spine.clock.now = NOW
+    await hub.connect(-50, "T2")
+    connector = ConnectorKey(EvseKey(CPO, "loc1", "e1"), "1")
+    cases = {(-101, NOW): None, (-60, NOW): ("t1",), (-50, NOW): ("t2",), (-10, first): ("t1",)}
+    for (hours, known), tariffs in cases.items():
+        instant = START + hours * HOUR
+        found = await hub.spine.reads.run(
+            lambda uow, at=instant, then=known: uow.locations.offer_as_known(connector, at, then)  # type: ignore[misc]
+        )
+        assert (found and found.tariff_ids) == tariffs
+    stranger = ConnectorKey(EvseKey(PartyId("NL", "NIX"), "loc1", "e1"), "1")
+    assert await hub.spine.reads.run(lambda uow: uow.locations.offer_as_known(stranger, NOW, NOW)) is None
+    assert await hub.spine.reads.run(lambda uow: uow.locations.former_offers([(stranger, NOW)])) == {}

@@ -58,7 +58,7 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     emsp = await partner("DE-MSP", roles=(Role.EMSP,))
     await agree(hub, cpo.party, emsp.party)
     await location_pb2_grpc.LocationServiceStub(cpo.channel).PutLocation(
-        location_pb2.PutLocationRequest(location=catalog.location())
+        location_pb2.PutLocationRequest(location=catalog.location(minutes=-1_440))
     )
     tariffs: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
     await tariffs.PutTariff(tariff_pb2.PutTariffRequest(tariff=make_tariff()))

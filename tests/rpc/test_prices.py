@@ -16,6 +16,7 @@ from roamhub.v1 import (
     cdr_pb2,
     cdr_pb2_grpc,
     common_pb2,
+    location_object_pb2,
     location_pb2,
     location_pb2_grpc,
     rating_object_pb2,
@@ -80,7 +81,7 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     cpo = await partner("NL-CPO", roles=(Role.CPO,))
     emsp = await partner("DE-MSP", roles=(Role.EMSP,))
     await agree(hub, cpo.party, emsp.party)
-    here = catalog.location(evses=[catalog.evse(connectors=[catalog.connector(tariff_ids=["t1"])])])
+    here = located("t1")
     locations: location_pb2_grpc.LocationServiceAsyncStub = location_pb2_grpc.LocationServiceStub(cpo.channel)
     await locations.PutLocation(location_pb2.PutLocationRequest(location=here))
     token = Token(
@@ -93,6 +94,12 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     )
     await hub.committer.run(lambda uow: uow.tokens.save([token]))
     return Roaming(hub, cpo, emsp)
+
+
+def located(*tariff_ids: str, minutes: float = -2 * 1_440) -> location_object_pb2.Location:
+    """Return the location of the CDRs, whose connector names these tariffs; by default since long before them."""
+    connector = catalog.connector(minutes=minutes, tariff_ids=tariff_ids)
+    return catalog.location(minutes=minutes, evses=[catalog.evse(minutes=minutes, connectors=[connector])])
 
 
 async def refused(call: Awaitable[object]) -> Refusal:
@@ -200,12 +207,37 @@ async def test_a_credit_is_held_against_the_negative_of_our_price(roaming: Roami
 async def test_what_could_not_be_rated_says_why(roaming: Roaming) -> None:
     await roaming.submit(make_cdr(tariffs=[]))
     explained = await roaming.explain()
-    assert (explained.unrated_reason, explained.unrated_message) == ("NO_TARIFF", "the CDR names no tariff")
+    assert (explained.unrated_reason, explained.unrated_message) == (
+        "NO_TARIFF",
+        "the CDR names no tariff, and its connector had none in force",
+    )
     assert not explained.HasField("rated")
     assert not explained.record.HasField("rated_cost")
     assert not explained.agrees
     assert explained.costs[0].claimed.before_taxes.value == "7.0000"
     assert not explained.tariffs
+
+
+async def test_a_cdr_that_names_no_tariff_is_explained_by_the_one_of_its_connector(
+    roaming: Roaming, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await roaming.publish(make_tariff(price="0.40"))
+    answer = await roaming.submit(make_cdr(tariffs=[]))
+    assert [finding.code for finding in answer.findings] == ["PRICE_MISMATCH", "TAX_MISMATCH"]
+    locations: location_pb2_grpc.LocationServiceAsyncStub = location_pb2_grpc.LocationServiceStub(roaming.cpo.channel)
+    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=0)))
+    for caller in (roaming.cpo, roaming.emsp):
+        explained = await roaming.explain(caller)
+        (used,) = explained.tariffs
+        assert (used.field, used.tariff_id) == ("cdr_location.connector_id", "T1")
+        assert used.source == cdr_pb2.ExplainedTariff.SOURCE_CONNECTOR
+        assert explained.rated.total_cost.before_taxes.value == explained.record.rated_cost.value == "8.0000"
+        assert not explained.agrees
+    keep_credentials(roaming, tmp_path)
+    monkeypatch.delenv("ROAMHUB_DATA", raising=False)
+    assert await asyncio.to_thread(run, ["cdr", "explain", "NL-CPO/CDR-1", "--as", str(tmp_path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "tariffs T1 (as published for the connector; the CDR names none)" in told
 
 
 async def test_the_tariff_is_the_one_that_was_known_when_the_cdr_was_recorded(roaming: Roaming) -> None:
@@ -271,12 +303,10 @@ async def test_a_reservation_without_charging_is_explained_both_ways(roaming: Ro
     assert explained.agrees
 
 
-async def test_the_explanation_is_read_on_the_command_line(
-    roaming: Roaming, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("ROAMHUB_DATA", raising=False)
+def keep_credentials(roaming: Roaming, folder: Path) -> None:
+    """Put the eMSP's where the command line looks for them."""
     emsp, hub = roaming.emsp, roaming.hub
-    Store(tmp_path).save(
+    Store(folder).save(
         Credentials(
             key_pem=emsp.key_pem,
             certificate_pem=emsp.chain_pem,
@@ -284,9 +314,18 @@ async def test_the_explanation_is_read_on_the_command_line(
             hub=f"127.0.0.1:{hub.port}",
         )
     )
+
+
+async def test_the_explanation_is_read_on_the_command_line(
+    roaming: Roaming, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROAMHUB_DATA", raising=False)
+    keep_credentials(roaming, tmp_path)
     await roaming.publish(RICH)
     await roaming.submit(make_cdr(tariffs=[make_tariff()]))
-    await roaming.submit(make_cdr("CDR-2", tariffs=[]), 2)
+    unnamed = make_cdr("CDR-2", tariffs=[])
+    unnamed.cdr_location.connector_id = "9"
+    await roaming.submit(unnamed, 2)
 
     async def explain(*arguments: str) -> tuple[int, str]:
         code = await asyncio.to_thread(run, ["cdr", "explain", *arguments, "--as", str(tmp_path)])
@@ -303,7 +342,10 @@ async def test_the_explanation_is_read_on_the_command_line(
     assert any("element 1 does not" in line for line in lines), told
     assert any(line.startswith("PRICE_MISMATCH total_cost.before_taxes: is 7.0000 and") for line in lines)
     code, told = await explain("NL-CPO/CDR-2")
-    assert (code, "could not be rated (NO_TARIFF): the CDR names no tariff" in told) == (0, True)
+    assert (
+        code,
+        "could not be rated (NO_TARIFF): the CDR names no tariff, and its connector had none in force" in told,
+    ) == (0, True)
     code, told = await explain("NL-CPO/CDR-1", "--json", "--policy", "lenient-2026")
     assert json.loads(told)["pricing_policy"] == "lenient-2026"
     code, told = await explain("NL-CPO/CDR-9")

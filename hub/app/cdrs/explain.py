@@ -9,7 +9,8 @@ from hub.app.ports.uow import UnitOfWork
 from hub.domain.cdrs.pricing import CdrPrice, price_cdr, tolerated
 from hub.domain.cdrs.record import Cdr, CdrRecord
 from hub.domain.errors import invalid
-from hub.domain.ids import ObjectId
+from hub.domain.ids import ObjectId, fold
+from hub.domain.locations import ConnectorKey, EvseKey
 from hub.domain.parties import Caller
 from hub.domain.rating import POLICIES, ROAMHUB_2026, PricingPolicy
 from hub.domain.tariffs import GivenTariff
@@ -64,11 +65,7 @@ def explain_cdr(uow: UnitOfWork, caller: Caller, key: ObjectId, policy: str, rea
     terms = agreement.terms if agreement is not None else None
     agreed = terms.pricing_policy if terms is not None else ROAMHUB_2026.name
     reading = POLICIES[policy or agreed]
-    named = [ObjectId(record.id.party, folded) for folded in cdr.tariff_ids]
-    published = {
-        each.folded: readers.tariff(version.document)
-        for each, version in uow.tariffs.as_known(named, cdr.start_time, record.answer.recorded_time).items()
-    }
+    published = _published(uow, record, cdr, readers)
     location = ObjectId(record.id.party, cdr.location_id)
     time_zone = uow.locations.time_zones([location]).get(location)
     price = price_cdr(cdr, published, time_zone, reading)
@@ -77,3 +74,16 @@ def explain_cdr(uow: UnitOfWork, caller: Caller, key: ObjectId, policy: str, rea
     if terms is not None:
         tolerance = tolerated(ours or Decimal(0), terms.price_tolerance, terms.price_tolerance_relative)
     return Explanation(record=record, price=price, policy=reading, time_zone=time_zone, tolerance=tolerance)
+
+
+def _published(uow: UnitOfWork, record: CdrRecord, cdr: Cdr, readers: Readers) -> dict[str, GivenTariff]:
+    """Return the tariffs that the CDR names, or else its connector, as they were known when it was recorded."""
+    owner, known, named = record.id.party, record.answer.recorded_time, cdr.tariff_ids
+    if not named:
+        evse = EvseKey(owner, fold(cdr.location_id), fold(cdr.evse_uid))
+        connector = ConnectorKey(evse, fold(cdr.connector_id))
+        offer = uow.locations.offer_as_known(connector, cdr.start_time, known)
+        named = offer.tariff_ids if offer is not None else ()
+    ids = [ObjectId(owner, folded) for folded in named]
+    versions = uow.tariffs.as_known(ids, cdr.start_time, known)
+    return {each.folded: readers.tariff(versions[each].document) for each in ids if each in versions}

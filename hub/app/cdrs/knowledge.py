@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hub.app.cdrs.neighbours import Neighbours
+from hub.app.cdrs.offers import Offers
 from hub.app.cdrs.tariffs import PublishedTariffs, TariffReader
 from hub.app.ports.cdrs import AuthorizationKey, Proof, StoredCdr
 from hub.app.ports.uow import UnitOfWork
@@ -39,6 +40,7 @@ class Knowledge:
         after_taxes: Total costs after taxes of what the group's credits name, as far as known and stated.
         periods: Open periods that follow a cut-off, by agreement.
         zones: Time zones of the locations of those.
+        offers: What the connectors offered when the sessions began.
         tariffs: Tariffs as published when the sessions began.
         proofs: CDRs by the signed values that came with them; grows with what the group records.
     """
@@ -52,6 +54,7 @@ class Knowledge:
     evses: Mapping[EvseKey, EvseFacts | None]
     periods: Mapping[str, KnownPeriod]
     zones: Mapping[ObjectId, str]
+    offers: Offers
     tariffs: PublishedTariffs
     proofs: dict[Proof, list[ObjectId]]
     neighbours: Neighbours
@@ -62,7 +65,9 @@ class Knowledge:
         """Look everything up: one query for each kind of thing."""
         originals = [ObjectId(cdr.id.party, cdr.credit_of) for cdr in cdrs if cdr.credit]
         charges = [cdr for cdr in cdrs if not cdr.credit]
-        evses = uow.locations.evses({_evse(cdr) for cdr in charges})
+        places = [(cdr, _evse(cdr)) for cdr in charges]
+        evses = uow.locations.evses({key for _, key in places})
+        offers = Offers(uow, places, evses)
         strays = {key for key, evse in evses.items() if evse is None}
         unquoted = [cdr for cdr in charges if not cdr.authorization_reference]
         proofs = {(cdr.id.party, cdr.meter.proof) for cdr in charges if cdr.meter is not None and cdr.meter.proof}
@@ -88,7 +93,8 @@ class Knowledge:
             periods=uow.clearing.open_after_cut_off(_agreements(uow, charges)) if charges else {},
             evses=evses,
             zones=uow.locations.time_zones({ObjectId(key.party, key.location) for key in strays}) if strays else {},
-            tariffs=PublishedTariffs(uow, charges, reader),
+            offers=offers,
+            tariffs=PublishedTariffs(uow, charges, offers, reader),
             proofs=proven,
         )
 
@@ -117,7 +123,7 @@ class Knowledge:
             token=not cdr.authorization_reference and _token(cdr) in self.tokens,
             session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
             location=key in self.evses,
-            evse=KnownEvse(evse.connector_ids, evse.power_of(fold(cdr.connector_id))) if evse is not None else None,
+            evse=KnownEvse(evse.connectors.keys(), self._power(cdr, evse)) if evse is not None else None,
             original=self._original(cdr) if cdr.credit else None,
             currency=agreement.terms.currency,
             age_max=agreement.terms.cdr_age_max,
@@ -137,6 +143,10 @@ class Knowledge:
             if stored.answer.state in _MAY_BE_SETTLED and key not in self.credited:
                 return KnownProven(id=key, emsp=stored.emsp)
         return None
+
+    def _power(self, cdr: Cdr, evse: EvseFacts) -> int | None:
+        offer = self.offers.of(cdr)
+        return offer.power if offer is not None else evse.power_at(fold(cdr.connector_id), cdr.start_time)
 
     def _price(self, cdr: Cdr, agreement: Agreement, evse: EvseFacts | None) -> CdrPrice | None:
         checks = agreement.terms.checks

@@ -1,8 +1,9 @@
-"""The tariffs that CDRs name, as their CPOs had published them when the sessions began."""
+"""The tariffs that CDRs or else their connectors name, as published when the sessions began."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from hub.app.cdrs.offers import Offers
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, PartyId
@@ -46,8 +47,9 @@ class PublishedTariffs:
     sessions did. Only for the rest a second one reads the versions themselves.
     """
 
-    def __init__(self, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> None:
-        wanted = {(cdr.id.party, folded) for cdr in cdrs for folded in cdr.tariff_ids}
+    def __init__(self, uow: UnitOfWork, cdrs: Sequence[Cdr], offers: Offers, reader: TariffReader) -> None:
+        self._offers = offers
+        wanted = {(cdr.id.party, folded) for cdr in cdrs for folded in offers.tariff_ids(cdr)}
         self._keys: dict[_Key, ObjectId] = {key: ObjectId(*key) for key in wanted}
         self._heads = uow.tariffs.held(self._keys.values()) if wanted else {}
         self._current: dict[_Key, tuple[datetime, GivenTariff] | None] = {
@@ -56,11 +58,12 @@ class PublishedTariffs:
         self._past = self._read_past(uow, cdrs, reader)
 
     def of(self, cdr: Cdr) -> Mapping[str, GivenTariff]:
-        """Return those that a CDR names, by folded id."""
-        if not cdr.tariff_ids:
+        """Return those that a CDR names, or where it names none its connector, by folded id in their order."""
+        named = self._offers.tariff_ids(cdr)
+        if not named:
             return _NONE
         found = {}
-        for folded in cdr.tariff_ids:
+        for folded in named:
             tariff = self._at(cdr, folded)
             if tariff is not None:
                 found[folded] = tariff
@@ -93,7 +96,7 @@ class PublishedTariffs:
         """Read the versions that were in force before the newest ones."""
         wanted = set()
         for cdr in cdrs:
-            for folded in cdr.tariff_ids:
+            for folded in self._offers.tariff_ids(cdr):
                 key = cdr.id.party, folded
                 current = self._current[key]
                 if self._keys[key] in self._heads and (current is None or cdr.start_time < current[0]):

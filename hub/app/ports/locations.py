@@ -7,7 +7,17 @@ from typing import Protocol
 
 from hub.domain.geo import Box
 from hub.domain.ids import ObjectId, PartyId
-from hub.domain.locations import EvseFacts, EvseKey, HeldLocation, Location, LocationRecord, PowerType, StateAt
+from hub.domain.locations import (
+    ConnectorKey,
+    EvseFacts,
+    EvseKey,
+    HeldLocation,
+    Location,
+    LocationRecord,
+    Offer,
+    PowerType,
+    StateAt,
+)
 
 #: Returns the location that a change makes of the one on record, None when it says this already; raises HubError when
 #: the change cannot be made.
@@ -83,6 +93,16 @@ class Locations(Protocol):
 
         Of those whose location is on record: None for an EVSE that the location does not have.
         """
+        ...
+
+    def former_offers(
+        self, wanted: Collection[tuple[ConnectorKey, datetime]]
+    ) -> Mapping[tuple[ConnectorKey, datetime], Offer]:
+        """Return, in one query, what connectors offered at an instant, of what they no longer offer."""
+        ...
+
+    def offer_as_known(self, connector: ConnectorKey, instant: datetime, known: datetime) -> Offer | None:
+        """Return what a connector offered at an instant, by what the hub had recorded by another, that one included."""
         ...
 
     def time_zones(self, ids: Collection[ObjectId]) -> dict[ObjectId, str]:

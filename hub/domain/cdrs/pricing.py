@@ -1,7 +1,8 @@
 """What a CDR costs by our own reading: which tariffs rule it, and what the rating engine makes of them.
 
 The published tariff rules, as it was when the session began; the one inside the CDR only where the hub knows none. So
-nobody can bill by a tariff that drivers have never seen. Rated in the zone of the published location.
+nobody can bill by a tariff that drivers have never seen. A CDR that names no tariff is priced by the one that its
+connector named when the session began. Rated in the zone of the published location.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from hub.domain.rating import (
     compile_tariff,
     rate,
 )
+from hub.domain.rating.choose import in_force
 from hub.domain.rating.exact import CONTEXT, LARGEST_NUMBER
 from hub.domain.rating.policy import MissingTime, TimeStepRule
 from hub.domain.tariffs import GivenTariff, Tariff
@@ -37,15 +39,16 @@ class TariffSource(StrEnum):
 
     PUBLISHED = "PUBLISHED"
     EMBEDDED = "EMBEDDED"
+    CONNECTOR = "CONNECTOR"
 
 
 class UsedTariff(NamedTuple):
-    """A tariff that a CDR names.
+    """A tariff that a CDR names, or where it names none its connector.
 
     Attributes:
-        id: As the CDR spells it.
-        field: Where the CDR names it, such as `tariffs[0].id`.
-        source: Which of the two priced the CDR; None where there is neither.
+        id: As the CDR spells it; of the connector's, as published.
+        field: Where the CDR names it, such as `tariffs[0].id`; for the connector's, where it names the connector.
+        source: Which of these priced the CDR; None where there is none.
         tariff: What priced it.
         differs: The CDR holds the tariff with other prices than the published ones, or unreadable.
         unreadable: Why the one inside the CDR cannot be read, where the published one counts; else empty.
@@ -97,14 +100,17 @@ def price_cdr(
 
     Args:
         cdr: The CDR.
-        published: The tariffs that its CPO had published when the session began, by folded id.
+        published: The tariffs that its CPO had published when the session began, by folded id: those that the CDR
+            names, or where it names none its connector.
         time_zone: That of the published location; None where the hub does not know it.
         policy: How the tariffs are read.
         costs_only: Nobody will read the lines, notes and volumes, so periods may be added up first.
     """
-    named = tuple(_named(cdr, published))
+    named = tuple(_named(cdr, published) if cdr.tariff_ids or cdr.tariffs else _offered(cdr, published))
     if not named:
-        return CdrPrice(named, None, None, Unpriced.NO_TARIFF, "the CDR names no tariff")
+        return CdrPrice(
+            named, None, None, Unpriced.NO_TARIFF, "the CDR names no tariff, and its connector had none in force"
+        )
     tariffs = []
     for used in named:
         if used.tariff is None:
@@ -183,6 +189,21 @@ def _run_out(session: RatableSession) -> RatableSession:
         periods=session.periods,
         reservation_expired=True,
     )
+
+
+def _offered(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:
+    """Return the tariff of its connector that prices a CDR which names none, if there is one.
+
+    One in the CDR's currency comes before others. What costs nothing by no tariff is free, whatever others pay.
+    """
+    if not published or not cdr.total_cost:
+        return []
+    readable = [given.tariff for given in published.values() if given.tariff is not None]
+    chosen = sorted(in_force(readable, cdr.start_time), key=lambda tariff: tariff.currency != cdr.currency)
+    return [UsedTariff(each.id, _CONNECTOR, TariffSource.CONNECTOR, each) for each in chosen[:1]]
+
+
+_CONNECTOR = "cdr_location.connector_id"
 
 
 def _named(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:

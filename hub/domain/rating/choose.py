@@ -1,6 +1,6 @@
 """Which tariff, and which of its components, prices a period."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from hub.domain.ids import fold
 from hub.domain.rating.breakdown import NoteCode
 from hub.domain.rating.compile import Candidate, CompiledTariff, Row
 from hub.domain.rating.session import RatablePeriod
+from hub.domain.tariffs import Tariff
 
 #: TariffTypes that price a session nobody chose a profile for, or paid on the spot.
 _ORDINARY = {None, "REGULAR"}
@@ -119,6 +120,18 @@ class TariffChoice(NamedTuple):
     findings: tuple[tuple[NoteCode, str], ...] = ()
 
 
+def in_force(tariffs: Iterable[Tariff], start: datetime) -> list[Tariff]:
+    """Return the tariffs in force at the session's start, in the order of choice.
+
+    One without a type or of type REGULAR comes before those for a charging profile or ad-hoc payment.
+    """
+    return sorted((tariff for tariff in tariffs if tariff.valid_at(start)), key=_is_special)
+
+
+def _is_special(tariff: Tariff) -> bool:
+    return tariff.type not in _ORDINARY
+
+
 def choose_tariff(compiled: Sequence[CompiledTariff], start: datetime) -> TariffChoice:
     """Choose the tariff in force at the session's start; it holds to the end (Tariff, note on `start_date_time`).
 
@@ -137,7 +150,7 @@ def choose_tariff(compiled: Sequence[CompiledTariff], start: datetime) -> Tariff
     valid = [entry for entry in compiled if entry.tariff.valid_at(start)]
     if not valid:
         findings.append(_not_valid(compiled[0], start))
-    ranked = sorted(valid or compiled, key=lambda entry: entry.tariff.type not in _ORDINARY)
+    ranked = sorted(valid or compiled, key=lambda entry: _is_special(entry.tariff))
     by_id: dict[str, CompiledTariff] = {}
     for entry in (*ranked, *compiled):
         by_id.setdefault(fold(entry.tariff.id), entry)

@@ -57,7 +57,14 @@ class EvseStateRow(SQLModel, table=True):
 
 
 class ConnectorRow(SQLModel, table=True):
-    """What a connector offers; `power` is in watts, 0 for not known."""
+    """What a connector offers now.
+
+    Attributes:
+        power: In watts, 0 for not known.
+        tariffs: Folded ids of its tariffs, one a line.
+        since: From when on it has offered this power by these tariffs.
+        recorded_time: When the hub learned that.
+    """
 
     __tablename__ = "connector"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -69,3 +76,22 @@ class ConnectorRow(SQLModel, table=True):
     standard: str = Field(sa_column=Column(Text, nullable=False))
     power_type: int = Field(sa_column=Column(SmallInteger, nullable=False))
     power: int = Field(sa_column=Column(BigInteger, nullable=False))
+    tariffs: str = Field(sa_column=Column(Text, nullable=False))
+    since: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
+    recorded_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))
+
+
+class FormerOfferRow(SQLModel, table=True):
+    """What a connector offered, up to the next of its rows, here or among those of now; see `ConnectorRow`."""
+
+    __tablename__ = "former_offer"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    party: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    location: str = Field(sa_column=Column(Text, primary_key=True))
+    evse: str = Field(sa_column=Column(Text, primary_key=True))
+    connector: str = Field(sa_column=Column(Text, primary_key=True))
+    since: datetime = Field(sa_column=Column(UtcMicros, primary_key=True, autoincrement=False))
+    power: int = Field(sa_column=Column(BigInteger, nullable=False))
+    tariffs: str = Field(sa_column=Column(Text, nullable=False))
+    recorded_time: datetime = Field(sa_column=Column(UtcMicros, nullable=False))

@@ -769,7 +769,7 @@ Global___VolumeComparison: _TypeAlias = VolumeComparison  # noqa: Y015
 
 @_typing.final
 class ExplainedTariff(_message.Message):
-    """A tariff that a CDR names."""
+    """A tariff that a CDR names, or where it names none its connector."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -785,6 +785,8 @@ class ExplainedTariff(_message.Message):
         """Published by the CPO and in force when the session began."""
         SOURCE_EMBEDDED: ExplainedTariff._Source.ValueType  # 2
         """From inside the CDR, as the CPO had published none of that id."""
+        SOURCE_CONNECTOR: ExplainedTariff._Source.ValueType  # 3
+        """Published by the CPO and named by the connector when the session began, as the CDR names none."""
 
     class Source(_Source, metaclass=_SourceEnumTypeWrapper):
         """Where a tariff is from."""
@@ -795,6 +797,8 @@ class ExplainedTariff(_message.Message):
     """Published by the CPO and in force when the session began."""
     SOURCE_EMBEDDED: ExplainedTariff.Source.ValueType  # 2
     """From inside the CDR, as the CPO had published none of that id."""
+    SOURCE_CONNECTOR: ExplainedTariff.Source.ValueType  # 3
+    """Published by the CPO and named by the connector when the session began, as the CDR names none."""
 
     FIELD_FIELD_NUMBER: _builtins.int
     TARIFF_ID_FIELD_NUMBER: _builtins.int
@@ -802,11 +806,11 @@ class ExplainedTariff(_message.Message):
     TARIFF_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """Where the CDR names it, such as `tariffs[0].id`."""
+    """Where the CDR names it, such as `tariffs[0].id`; of SOURCE_CONNECTOR, where it names the connector."""
     tariff_id: _builtins.str
-    """Its id as the CDR spells it."""
+    """Its id as the CDR spells it; of SOURCE_CONNECTOR, as it is published."""
     source: Global___ExplainedTariff.Source.ValueType
-    """Which of the two counted."""
+    """Which of these counted."""
     differs: _builtins.bool
     """Whether the CDR holds it with other prices than the published ones."""
     @_builtins.property

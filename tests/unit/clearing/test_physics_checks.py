@@ -9,7 +9,7 @@ import pytest
 from hub.domain.agreements import Cycle
 from hub.domain.cdrs.checks.late import check_late
 from hub.domain.cdrs.checks.physics import check_physics
-from hub.domain.locations import EvseFacts, EvseState
+from hub.domain.locations import EvseFacts, EvseState, Offer
 from tests.unit.clearing.making_cdrs import KNOWN, START, charge, evse, open_period
 
 
@@ -54,6 +54,12 @@ POWERS = {
     "of one that does not say, none": ("c", {"a": 11_000, "b": 50_000}, None),
     "of one that is not published, none where any does not say": ("x", {"a": 11_000}, None),
     "of one that is not published, the highest": ("x", {"a": 11_000, "b": 50_000, "c": 22_000}, 50_000),
+    "of one that changed later, none": ("late", {"late": 11_000}, None),
+    "of one that is not published, none where any changed later": (
+        "x",
+        {"a": 11_000, "b": 50_000, "c": 22_000, "late": 11_000},
+        None,
+    ),
 }
 
 
@@ -63,10 +69,12 @@ def test_the_power_is_that_of_the_connector(connector: str, powers: dict[str, in
         time_zone="UTC",
         evse_id="",
         state=EvseState.UNKNOWN,
-        connector_ids=frozenset("abc"),
-        powers=powers,
+        connectors={
+            name: Offer(powers.get(name), (), START + timedelta(seconds=name == "late"))
+            for name in dict.fromkeys([*"abc", *powers])
+        },
     )
-    assert facts.power_of(connector) == power
+    assert facts.power_at(connector, START) == power
 
 
 #: The open period is October in Amsterdam, whose first instant is 22:00 UTC of 30 September.

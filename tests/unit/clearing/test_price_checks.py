@@ -175,7 +175,9 @@ def test_the_larger_tolerance_decides(claimed: str, tolerance: str, relative: st
 def test_a_charge_without_a_tariff_is_told_unless_it_is_free() -> None:
     (told,) = findings(rated(), {})
     assert (told.code, told.severity) == (Check.PRICE_UNCHECKED, Severity.WARNING)
-    assert told.message == "could not be rated (NO_TARIFF): the CDR names no tariff"
+    assert (
+        told.message == "could not be rated (NO_TARIFF): the CDR names no tariff, and its connector had none in force"
+    )
     assert check(rated(total_cost=Decimal(0)), {}) == []
 
 

@@ -60,7 +60,7 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     Check.CONNECTOR_UNKNOWN: CheckAction.WARN,
     # It is settled in the next period; what is too old has a check of its own.
     Check.LATE: CheckAction.WARN,
-    # Compared with what the CPO publishes now, which is wrong more often than meters are.
+    # Compared with what the CPO publishes, which is wrong more often than meters are.
     Check.ENERGY_EXCEEDS_POWER: CheckAction.WARN,
     # OCPI makes signed values optional, and most stations of the world sign nothing.
     Check.METER_DATA_MISSING: CheckAction.ACCEPT,

@@ -1,5 +1,6 @@
 """What the hub knew that bears on a CDR. The checks look at this; they never look anything up."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -29,9 +30,12 @@ class KnownSession:
 
 
 class KnownEvse(NamedTuple):
-    """A published EVSE: the ids of its connectors (folded), and the power in watts of the one that the CDR names."""
+    """A published EVSE: the folded ids of its connectors, and the power of the one that the CDR names.
 
-    connector_ids: frozenset[str]
+    `power` is in watts and of when the session began; None where that is not known.
+    """
+
+    connector_ids: AbstractSet[str]
     power: int | None
 
 

@@ -1,7 +1,8 @@
 """What no station can have delivered.
 
-Energy is compared with power times time. The power is the one that the CPO publishes for the connector now: the hub
-keeps no history of locations. Energy that is negative is refused before any check (`hub.rpc.cdr_wire`).
+Energy is compared with power times time. The power is the connector's when the session began, as the CPO had published
+it; where the hub learned of it later only, it is compared with nothing. Energy that is negative is refused before any
+check (`hub.rpc.cdr_wire`).
 """
 
 from datetime import timedelta

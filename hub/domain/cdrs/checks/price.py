@@ -20,7 +20,7 @@ def check_price(cdr: Cdr, known: Known) -> Found:
     if price is None:
         return
     for used in price.tariffs:
-        if used.source is not TariffSource.PUBLISHED:
+        if used.source is None or used.source is TariffSource.EMBEDDED:
             yield Check.TARIFF_UNKNOWN, used.field, "is no tariff that the CPO had published when the session began"
         elif used.differs:
             field = used.field.removesuffix(".id")
