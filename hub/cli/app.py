@@ -127,7 +127,8 @@ def _end(error: Exception, *, as_json: bool) -> int:
     if show is not None and not as_json:
         show()
         return Exit.UNUSABLE
-    usage = Failure(getattr(error, "message", ""), reason="USAGE") if show else None
-    failure = usage or of_exception(error)
+    # The message of some, such as a missing option, is made only when it is asked for.
+    said = getattr(error, "format_message", lambda: str(error))
+    failure = Failure(said(), reason="USAGE") if show else of_exception(error)
     report(failure, as_json=as_json)
     return failure.code

@@ -65,6 +65,11 @@ def test_wrong_usage_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().err.splitlines()[-1])["error"]["reason"] == "USAGE"
 
 
+def test_a_missing_option_is_named_to_machines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cdr", "returns", "--json"]) == Exit.UNUSABLE
+    assert "--as" in json.loads(capsys.readouterr().err)["error"]["message"]
+
+
 def test_an_unknown_setting_is_exit_2_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "hub.toml"
     config.write_text("lissten = '127.0.0.1:1'\n")
