@@ -18,6 +18,8 @@ from hub.domain.ids import PartyId, fold
 TOLERANCE = 60_000_000
 #: Of a span longer than this, in microseconds, only the end counts.
 LENGTH_MAX = 256 * 86_400_000_000
+#: Times before 1970 and after 2300 count as these, in microseconds: what holds spans numbers the days in few bits.
+_EARLIEST, _LATEST = 0, 10_413_792_000_000_000
 #: How far apart twins of one session id may start: with its time zone corrected it is the same session still, but some
 #: CPOs use their ids again after a while.
 _SESSION_NEAR = 12 * 3_600_000_000
@@ -77,6 +79,8 @@ def span_of(
     else:
         tenthousandths = int(energy * _E4)
         twin, near = f"{token}\0{evse}\0{tenthousandths}", _FACTS_NEAR if tenthousandths else 0
+    if start < _EARLIEST or end > _LATEST:
+        start, end = min(max(start, _EARLIEST), _LATEST), min(max(end, _EARLIEST), _LATEST)
     if end - start > LENGTH_MAX:
         start = end - LENGTH_MAX
     # EVSEs come again and again; what is remembered of them is no driver's.

@@ -1,6 +1,6 @@
 """When two charges overlap, when they are one session twice, and what is told about it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from hub.domain.cdrs.checks.neighbours import check_neighbours
 from hub.domain.cdrs.record import Severity
 from hub.domain.cdrs.spans import LENGTH_MAX, Span, overlap, twins
 from hub.domain.ids import PartyId
+from hub.store.spans import slots
 from tests.unit.clearing.making_cdrs import KNOWN, START, charge
 
 SECOND = timedelta(seconds=1)
@@ -45,6 +46,16 @@ def test_charges_overlap_when_they_have_more_than_a_minute_in_common(start: floa
 def test_of_a_span_of_years_its_end_counts() -> None:
     made = span(timedelta(days=-4000), timedelta(0))
     assert made.end - made.start == LENGTH_MAX
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (1, 2026), (2026, 9999), (9999, 9999)])
+def test_spans_of_all_times_that_can_be_sent_have_slots_that_a_database_holds(first: int, last: int) -> None:
+    start = datetime(first, 1, 1, 12, tzinfo=UTC)
+    made = Span.of(charge(start_time=start, end_time=datetime(last, 12, 31, tzinfo=UTC)))
+    assert 0 <= made.end - made.start <= LENGTH_MAX
+    assert made.start - made.near > -LENGTH_MAX
+    for slot in slots(made, made.token):
+        assert -(1 << 63) <= slot < 1 << 63
 
 
 TWINS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
