@@ -36,6 +36,9 @@ def parse_decimal(text: str) -> Decimal:
     """
     if len(text) > 40:
         raise ValueError("a number has at most 40 characters")
+    # The text goes on to other back ends as it is; blanks, underscores and other digits are Python's own idea of one.
+    if not text.isascii() or "_" in text or len(text.strip()) != len(text):
+        raise ValueError("not a decimal number")
     try:
         value = Decimal(text)
     except InvalidOperation:

@@ -1,6 +1,5 @@
 """PartyService: who takes part, and who can be reached now."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -30,7 +29,6 @@ from hub.rpc.wire import Reader
 
 #: What a party may say of itself.
 _SAID = frozenset({"endpoint", "business_details", "extensions"})
-_EXTENSIONS_BYTES_MAX = 65_536
 
 
 class PartyServicer:
@@ -127,17 +125,10 @@ def _read_update(request: pb.UpdatePartyRequest) -> frozenset[str]:
         reader.refuse("party.endpoint", "is host:port")
     if "business_details" in paths and party.HasField("business_details") and not party.business_details.name:
         reader.refuse("party.business_details.name", "is required")
-    if "extensions" in paths and not _is_extensions(party.extensions):
-        reader.refuse("party.extensions", "is the text of a JSON object of at most 64 KiB")
+    if "extensions" in paths:
+        reader.extensions("party.extensions", party.extensions)
     reader.done()
     return paths
-
-
-def _is_extensions(text: str) -> bool:
-    try:
-        return not text or (len(text.encode()) <= _EXTENSIONS_BYTES_MAX and isinstance(json.loads(text), dict))
-    except (ValueError, RecursionError):
-        return False
 
 
 def _update(uow: UnitOfWork, party_id: PartyId, given: pb.Party, paths: frozenset[str]) -> Party:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_MAX = 39
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_EXTENSIONS_MAX = 64 * 1024
+_EXTENSIONS_BYTES_MAX = 64 * 1024
 _EARLIEST = -62_135_596_800
 _LATEST = 253_402_300_799
 
@@ -110,11 +110,11 @@ class Reader:
         """Check what a sender said beyond the contract: the text of a JSON object, at most 64 KiB; empty for none."""
         if not text:
             return
-        if len(text) > _EXTENSIONS_MAX:
-            self.refuse(field, f"has at most {_EXTENSIONS_MAX} characters")
+        if len(text.encode()) > _EXTENSIONS_BYTES_MAX:
+            self.refuse(field, f"has at most {_EXTENSIONS_BYTES_MAX} bytes")
             return
         try:
-            known = isinstance(json.loads(text), dict)
+            known = isinstance(json.loads(text, parse_constant=_no_constant), dict)
         except (ValueError, RecursionError):
             known = False
         if not known:
@@ -135,6 +135,11 @@ class Reader:
 
 
 _NOBODY = PartyId("ZZ", "ZZZ")
+
+
+def _no_constant(name: str) -> None:
+    """Refuse NaN and the infinities, which Python reads and JSON does not know."""
+    raise ValueError(name)
 
 
 def time_from_pb(stamp: Timestamp) -> datetime:
