@@ -3,23 +3,34 @@
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple, Self
 
 _PARTY = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}")
 _SEPARATORS = str.maketrans("", "", "*-")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PartyId:
-    """A network: ISO 3166-1 country and three-character party id, `PartyId("NL", "ABC")`; held in upper case."""
-
+class _Party(NamedTuple):
     country_code: str
     party_id: str
 
-    def __post_init__(self) -> None:
-        if not _PARTY.fullmatch(self.country_code + self.party_id) or len(self.country_code) != 2:
+
+class PartyId(_Party):
+    """A network: ISO 3166-1 country and three-character party id, `PartyId("NL", "ABC")`; held in upper case.
+
+    A tuple, as every key of every table begins with one: tuples are hashed and compared without running any Python.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, country_code: str, party_id: str) -> Self:
+        """Return the party of these two parts.
+
+        Raises:
+            ValueError: They are not a two-letter country code and a three-character party id.
+        """
+        if not _PARTY.fullmatch(country_code + party_id) or len(country_code) != 2:
             raise ValueError("a party is a two-letter country code and a three-character party id, such as NL and ABC")
-        object.__setattr__(self, "country_code", self.country_code.upper())
-        object.__setattr__(self, "party_id", self.party_id.upper())
+        return super().__new__(cls, country_code.upper(), party_id.upper())
 
     @property
     def name(self) -> str:

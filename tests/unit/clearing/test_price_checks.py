@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hub.domain.cdrs.checks import Check, examine
 from hub.domain.cdrs.pricing import CdrPrice, TariffSource, Unpriced, price_cdr
 from hub.domain.cdrs.record import Cdr, ClaimedCost, Severity
+from hub.domain.ids import PartyId
 from hub.domain.rating import POLICIES, ROAMHUB_2026, Price, PricingPolicy, RatablePeriod
 from hub.domain.rating.claim import COST_FIELDS
 from hub.domain.rating.policy import LITERAL_2026
@@ -250,7 +251,7 @@ def test_where_only_the_price_with_tax_is_known_that_is_compared() -> None:
     gross = replace(
         T1,
         version=OcpiVersion.V2_3_0,
-        party=replace(CPO, country_code="US"),
+        party=PartyId("US", CPO.party_id),
         tax_included=TaxIncluded.YES,
         elements=(TariffElement(components=(component(Dimension.ENERGY, "0.35"),)),),
     )

@@ -19,6 +19,7 @@ from hub.crypto.report import Failure, Outcome
 from hub.crypto.verify import verify_bundle
 from hub.domain.bundle import MalformedBundle, read_bundle, write_bundle
 from hub.domain.clearing.items import ClearingItem
+from hub.domain.ids import PartyId
 from hub.domain.journal import EntryKind
 from hub.domain.keyring import KeyringKey
 from hub.domain.leaf import Opening
@@ -192,7 +193,7 @@ def acknowledged_by_a_stranger(case: Case) -> None:
 
 
 def acknowledged_for_a_stranger(case: Case) -> None:
-    case.acknowledge(PARTNER, party=replace(CPO, party_id="XYZ"))
+    case.acknowledge(PARTNER, party=PartyId(CPO.country_code, "XYZ"))
 
 
 def acknowledged_by_the_wrong_side(case: Case) -> None:
