@@ -21,6 +21,7 @@ class StoredIdempotency:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._now = to_micros(session.now)
 
     def find(self, platform: str, request_ids: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
         """Return hash and response of those request ids that were answered before."""
@@ -31,5 +32,4 @@ class StoredIdempotency:
 
     def remember(self, platform: str, request_id: str, request_hash: bytes, response: bytes) -> None:
         """Record the answer."""
-        now = to_micros(self._session.now)
-        self._session.insert(IdempotencyRow, (platform, request_id, request_hash, response, now))
+        self._session.insert(IdempotencyRow, (platform, request_id, request_hash, response, self._now))

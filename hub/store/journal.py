@@ -6,8 +6,8 @@ journal itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -46,8 +46,7 @@ _RECORDED = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The state of one head row."""
 
     size: int
@@ -107,7 +106,7 @@ class JournalWriter:
 
     def __init__(self, connection: Connection, heads: dict[int, Head], now: datetime) -> None:
         self._connection = connection
-        self._now = now
+        self._now, self._now_micros = now, to_micros(now)
         self._locked = heads
         self._heads = dict(heads)
         self._rows: list[Row] = []
@@ -125,7 +124,7 @@ class JournalWriter:
             (
                 int(stream),
                 index,
-                to_micros(self._now),
+                self._now_micros,
                 str(fact.kind),
                 self._number(fact.owner),
                 self._number(fact.counterparty),
@@ -153,7 +152,7 @@ class JournalWriter:
     def next_directory_version(self) -> None:
         """Count one change of the directory."""
         head = self._heads[DIRECTORY]
-        self._heads[DIRECTORY] = replace(head, size=head.size + 1, recorded_time=self._now)
+        self._heads[DIRECTORY] = head._replace(size=head.size + 1, recorded_time=self._now)
 
     def read(self, stream: Stream, after_index: int, limit: int) -> Sequence[Entry]:
         """Return committed entries after an index."""
@@ -184,7 +183,7 @@ class JournalWriter:
             head = self._heads[Stream.CLEARING]
             frontier, complete = Frontier.from_bytes(head.frontier).extend(leaves)
             insert_into(TreeRow).run_each(self._connection, [tuple(node) for node in complete])
-            self._heads[Stream.CLEARING] = replace(head, frontier=frontier.to_bytes())
+            self._heads[Stream.CLEARING] = head._replace(frontier=frontier.to_bytes())
 
 
 class JournalTimes:
