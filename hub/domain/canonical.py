@@ -6,8 +6,9 @@ write, so that one content has one digest.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import NoReturn
 
 #: What a document consists of.
@@ -15,6 +16,10 @@ Json = str | int | bool | None | Mapping[str, "Json"] | Sequence["Json"]
 
 # `ensure_ascii` off keeps names readable; the documents are UTF-8.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+#: Returns a string as it stands in a document.
+quoted: Callable[[str], str] = encode_basestring
 
 
 class MalformedDocument(ValueError):

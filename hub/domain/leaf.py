@@ -149,7 +149,6 @@ def seal(
     if len(leaf_salt) != SALT_BYTES:
         raise ValueError("a leaf salt has 32 bytes")
     commitments = []
-    # The hot path of every CDR: written out, it costs a third of building `Opening` objects.
     for name in sorted(fields):
         if not _NAME.fullmatch(name):
             raise ValueError("a field name is lower-case ASCII of at most 31 characters")
@@ -161,26 +160,41 @@ def seal(
     ).to_bytes()
 
 
-def seal_and_open(
-    *, kind: str, recorded_time: datetime, owner: str, counterparty: str, fields: Mapping[str, bytes], leaf_salt: bytes
-) -> tuple[bytes, bytes]:
-    """Return what `seal` and `pack_openings(open_all(...))` return, in one pass: the hot path of every CDR.
+class Sealer:
+    """Seals leaves that differ in the values of their fields alone: what they have in common is put together once.
 
-    Arguments and errors are those of `seal`; a text longer than 255 bytes raises ValueError too.
+    A group of CDRs between two parties yields such leaves. `seal` and `open_all` are the plain way to the same bytes.
     """
-    if len(leaf_salt) != SALT_BYTES:
-        raise ValueError("a leaf salt has 32 bytes")
-    micros = (recorded_time - _EPOCH) // _MICROSECOND
-    names = _plan(tuple(fields))
-    preimage = [_MAGIC, micros.to_bytes(8, "big", signed=True), _counted(kind), _counted(owner), _counted(counterparty)]
-    preimage.append(len(names).to_bytes(1, "big"))
-    openings: list[bytes] = []
-    for name, encoded, counted in names:
-        value = fields[name]
-        salt = sha256(leaf_salt + encoded).digest()
-        preimage += (counted, sha256(salt + counted + value).digest())
-        openings += (counted, salt, len(value).to_bytes(4, "big"), value)
-    return b"".join(preimage), b"".join(openings)
+
+    def __init__(
+        self, *, kind: str, recorded_time: datetime, owner: str, counterparty: str, names: Collection[str]
+    ) -> None:
+        """Take what the leaves have in common; arguments and errors are those of `seal`."""
+        self._fields = _plan(tuple(names))
+        micros = (recorded_time - _EPOCH) // _MICROSECOND
+        parts = micros.to_bytes(8, "big", signed=True), _counted(kind), _counted(owner), _counted(counterparty)
+        self._head = b"".join((_MAGIC, *parts, len(self._fields).to_bytes(1, "big")))
+
+    def seal_and_open(self, fields: Mapping[str, bytes], leaf_salt: bytes) -> tuple[bytes, bytes]:
+        """Return the preimage of a leaf, and what opens its fields as `pack_openings` packs it.
+
+        Args:
+            fields: A value for each of the names.
+            leaf_salt: 32 random bytes, for this leaf alone.
+
+        Raises:
+            ValueError: The salt is not 32 bytes.
+        """
+        if len(leaf_salt) != SALT_BYTES:
+            raise ValueError("a leaf salt has 32 bytes")
+        preimage = [self._head]
+        openings: list[bytes] = []
+        for name, encoded, counted in self._fields:
+            value = fields[name]
+            salt = sha256(leaf_salt + encoded).digest()
+            preimage += (counted, sha256(salt + counted + value).digest())
+            openings += (counted, salt, len(value).to_bytes(4, "big"), value)
+        return b"".join(preimage), b"".join(openings)
 
 
 @lru_cache(maxsize=64)

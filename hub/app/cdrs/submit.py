@@ -23,7 +23,7 @@ from hub.domain.clearing.items import ClearingItem
 from hub.domain.errors import Conflict, HubError, Precondition, invalid
 from hub.domain.ids import ObjectId, fold
 from hub.domain.journal import EntryKind, Fact, Stream
-from hub.domain.leaf import SALT_BYTES, seal_and_open
+from hub.domain.leaf import SALT_BYTES, Sealer
 from hub.domain.meter.cdr import SignedData
 
 _E4 = 10_000
@@ -270,14 +270,13 @@ class _Intake:
             "contract": cdr.contract_id.encode(),
         }
         owner, counterparty = cdr.id.party, cdr.emsp
-        leaf, openings = seal_and_open(
+        leaf, openings = Sealer(
             kind=kind,
             recorded_time=self._uow.now,
             owner=str(owner),
             counterparty=str(counterparty),
-            fields=fields,
-            leaf_salt=self._uow.entropy(SALT_BYTES),
-        )
+            names=tuple(fields),
+        ).seal_and_open(fields, self._uow.entropy(SALT_BYTES))
         return Fact(
             kind=kind, owner=owner, counterparty=counterparty, subject=str(cdr.id), body=leaf, openings=openings
         )

@@ -22,8 +22,8 @@ def to_e4(value: Decimal) -> int:
 
 def e4_text(amount: int) -> str:
     """Return ten-thousandths as a decimal number with exactly four decimals, such as `-0.0500`."""
-    whole, part = divmod(abs(amount), 10**OCPI_DECIMALS)
-    return f"{'-' if amount < 0 else ''}{whole}.{part:04}"
+    digits = f"{amount:05}" if amount >= 0 else f"{amount:06}"
+    return f"{digits[:-OCPI_DECIMALS]}.{digits[-OCPI_DECIMALS:]}"
 
 
 def parse_e4(text: str) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.agreements import Rounding
-from hub.domain.canonical import MalformedDocument
+from hub.domain.canonical import MalformedDocument, dump
 from hub.domain.clearing.amounts import e4_text, minor_text, parse_e4, parse_minor, round_e4, to_e4
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.lines import Line, make_buckets, make_lines, tax_on
@@ -158,6 +158,33 @@ def test_a_credit_cannot_be_credited() -> None:
 def test_an_item_reads_back_as_it_was_written(given: list[ClearingItem]) -> None:
     for each in given:
         assert ClearingItem.from_bytes(each.to_bytes()) == each
+
+
+@given(
+    st.tuples(st.text(min_size=1), st.text(min_size=1), st.text()),
+    st.dates(),
+    st.tuples(st.integers(-(10**20), 10**20), st.integers(-(10**20), 10**20)),
+)
+def test_an_item_is_written_as_any_other_document(
+    texts: tuple[str, str, str], day: date, numbers: tuple[int, int]
+) -> None:
+    (agreement, cdr, credit_of), (amount, energy) = texts, numbers
+    made = item(agreement=agreement, cdr=cdr, credit_of=credit_of, tax_date=day, amount=amount, energy=energy)
+    document = {
+        "format": "roamhub.clearing-item.v1",
+        "agreement": agreement,
+        "cdr": cdr,
+        "creditor": "NL-CPO",
+        "debtor": "DE-MSP",
+        "currency": "EUR",
+        "country": "NL",
+        "tariff_kind": "REGULAR",
+        "tax_date": day.isoformat(),
+        "amount": e4_text(amount),
+        "energy_kwh": e4_text(energy),
+        "credit_of": credit_of,
+    }
+    assert made.to_bytes() == dump(document)
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,19 @@ from hub.domain.leaf import (
     Leaf,
     MalformedLeaf,
     Opening,
+    Sealer,
     check_openings,
     erase,
     open_all,
     pack_openings,
     seal,
-    seal_and_open,
     unpack_openings,
 )
 from hub.domain.merkle import leaf_hash
 
 TIME = datetime(2026, 10, 25, 1, 30, 0, 250, tzinfo=UTC)
 SALT = bytes(range(32))
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
 FIELDS = {"settlement": b"{}", "token": b"04A2B3", "document": bytes(32)}
 
 
@@ -147,16 +148,26 @@ def test_texts_are_bounded_and_a_salt_is_whole() -> None:
         seal(kind="K", recorded_time=TIME, owner="", counterparty="", fields={}, leaf_salt=SALT[1:])
 
 
-def test_the_one_pass_form_yields_the_same_leaf_and_openings() -> None:
-    fields = {"settlement": b"{}", "document": b"\x01" * 32, "token": b"RFID/1"}
-    arguments: dict[str, Any] = {
+@given(st.dictionaries(NAMES, st.binary(max_size=300), max_size=6), st.binary(min_size=32, max_size=32))
+def test_a_sealer_yields_the_leaf_and_the_openings_of_the_plain_way(fields: dict[str, bytes], salt: bytes) -> None:
+    shared: dict[str, Any] = {
         "kind": "cdr_accepted",
-        "recorded_time": datetime(2026, 3, 1, tzinfo=UTC),
+        "recorded_time": TIME,
         "owner": "NL-ABC",
         "counterparty": "DE-XYZ",
-        "fields": fields,
-        "leaf_salt": b"\x07" * 32,
     }
-    leaf, openings = seal_and_open(**arguments)
-    assert leaf == seal(**arguments)
-    assert openings == pack_openings(open_all(b"\x07" * 32, fields))
+    sealer = Sealer(**shared, names=list(fields))
+    for _ in range(2):
+        leaf, openings = sealer.seal_and_open(fields, salt)
+        assert leaf == seal(**shared, fields=fields, leaf_salt=salt)
+        assert openings == pack_openings(open_all(salt, fields))
+
+
+def test_a_sealer_refuses_what_the_plain_way_refuses() -> None:
+    shared: dict[str, Any] = {"recorded_time": TIME, "owner": "", "counterparty": ""}
+    with pytest.raises(ValueError, match="at most 255"):
+        Sealer(kind="K" * 256, names=(), **shared)
+    with pytest.raises(ValueError, match="lower-case"):
+        Sealer(kind="K", names=("Token",), **shared)
+    with pytest.raises(ValueError, match="32 bytes"):
+        Sealer(kind="K", names=(), **shared).seal_and_open({}, SALT[1:])
