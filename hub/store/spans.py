@@ -45,15 +45,11 @@ _HASH = (1 << 48) - 1
 _MOST = 4_096
 
 
-def _wanted(*names: str) -> list[ColumnElement[object]]:
-    return [column(name, BigInteger()) for name in names]
-
-
 def _met(wanted: CTE) -> Select[Row]:
     """Return the keys that meet anything at all: of nearly all charges none does."""
     row = _ROW.c
     common = and_(row.start_time < wanted.c.end_time, row.end_time > wanted.c.start_time)
-    met = and_(row.owner == wanted.c.owner, row.slot == wanted.c.slot, or_(common, row.twin == wanted.c.twin))
+    met = and_(row.owner == wanted.c.owner, row.slot == wanted.c.slot, or_(common, _twin(wanted)))
     # As a scalar: PostgreSQL may answer EXISTS by reading the whole table.
     return select(wanted.c.place).where(
         select(row.idx).where(met).suffix_with("LIMIT 1").scalar_subquery().is_not(None)
@@ -71,17 +67,23 @@ def _found(wanted: CTE) -> Select[Row]:
         row.end_time - row.start_time > tolerance,
         wanted.c.end_time - wanted.c.start_time > tolerance,
     )
-    twin = and_(row.twin == wanted.c.twin, func.abs(row.start_time - wanted.c.start_time) <= wanted.c.near)
     any_one = [
         # The newest first: a card that many use has always just been used.
         select(row.idx).where(same, condition).order_by(row.idx.desc()).suffix_with("LIMIT 1").scalar_subquery()
-        for condition in (overlapping, twin)
+        for condition in (overlapping, _twin(wanted))
     ]
     return select(wanted.c.place, *any_one)
 
 
-_MEET = SelectKeys(_wanted("owner", "slot", "place", "start_time", "end_time", "twin"), _met)
-_FIND = SelectKeys(_wanted("owner", "slot", "place", "start_time", "end_time", "twin", "near"), _found)
+def _twin(wanted: CTE) -> ColumnElement[bool]:
+    return and_(_ROW.c.twin == wanted.c.twin, func.abs(_ROW.c.start_time - wanted.c.start_time) <= wanted.c.near)
+
+
+_WANTED: list[ColumnElement[object]] = [
+    column(name, BigInteger()) for name in ("owner", "slot", "place", "start_time", "end_time", "twin", "near")
+]
+_MEET = SelectKeys(_WANTED, _met)
+_FIND = SelectKeys(_WANTED, _found)
 _SLOT_ROWS = Statement(
     select(_ROW.c.idx, _ROW.c.start_time, _ROW.c.end_time, _ROW.c.twin)
     .where(_ROW.c.owner == bindparam("owner_"), _ROW.c.slot == bindparam("slot_"))
@@ -122,8 +124,7 @@ class StoredSpans:
         if not met:
             return {}
         found: dict[int, list[int | None]] = {}
-        near = [(*key, spans[key[2] // 2].near) for key in keys if key[2] in met]
-        for place, other, twin in _FIND.all(connection, near):
+        for place, other, twin in _FIND.all(connection, [key for key in keys if key[2] in met]):
             number, kind = divmod(place, 2)
             if other in apart_from or twin in apart_from:
                 hits = self._others(keys, place, spans[number], apart_from)
@@ -142,8 +143,8 @@ class StoredSpans:
             payer, owner = numbers[emsp], numbers[cpo]
             for season in range((start - near) // _SLOT, max(end, start + near) // _SLOT + 1):
                 high = season << 48
-                keys.append((payer, high | token & _HASH, 2 * number, start, end, twin))
-                keys.append((owner, high | evse & _HASH, 2 * number + 1, start, end, twin))
+                keys.append((payer, high | token & _HASH, 2 * number, start, end, twin, near))
+                keys.append((owner, high | evse & _HASH, 2 * number + 1, start, end, twin, near))
         return keys
 
     def _numbers(self, spans: Iterable[Span]) -> Mapping[PartyId, int]:
