@@ -162,18 +162,15 @@ class LocationRecord:
     states: Mapping[str, StateAt]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvseFacts:
-    """What sessions and CDRs are checked against; ids of connectors are folded.
+class EvseFacts(NamedTuple):
+    """What CDRs are checked against.
 
     Attributes:
-        evse_id: As sent, or empty.
-        connectors: What each connector offers now.
+        time_zone: The IANA zone of its location.
+        connectors: What each connector offers now, by its folded id.
     """
 
     time_zone: str
-    evse_id: str
-    state: EvseState
     connectors: Mapping[str, Offer]
 
     def power_at(self, connector: str, instant: datetime) -> int | None:

@@ -35,7 +35,7 @@ class StoredCdrFacts:
 
     def tokens(self, tokens: Iterable[TokenKey]) -> frozenset[TokenKey]:
         """Return those that their eMSP has published."""
-        return frozenset(StoredTokens(self._session, self._directory).find_many(set(tokens)))
+        return StoredTokens(self._session, self._directory).published(set(tokens))
 
     def proofs(self, proofs: Iterable[Proof]) -> Mapping[Proof, Sequence[ObjectId]]:
         """Return the CDRs on record that the same signed values came with."""

@@ -18,6 +18,7 @@ from hub.domain.locations import (
     HeldLocation,
     Location,
     LocationRecord,
+    Offer,
     StateAt,
 )
 from hub.store.keys import by_party
@@ -76,8 +77,7 @@ _FACTS = SelectKeys(
     lambda keys: select(
         *(keys.c[column.key] for column in _KEY),
         _LOCATION.c.time_zone,
-        _EVSE.c.evse_id,
-        _STATE.c.state,
+        _EVSE.c.number,
         _CONNECTOR.c.connector,
         _CONNECTOR.c.power,
         _CONNECTOR.c.tariffs,
@@ -85,7 +85,6 @@ _FACTS = SelectKeys(
     ).select_from(
         keys.join(_LOCATION, and_(*(_LOCATION.c[column.key] == keys.c[column.key] for column in _KEY[:2])))
         .outerjoin(_EVSE, and_(*(column == keys.c[column.key] for column in _KEY)))
-        .outerjoin(_STATE, _OF_EVSE)
         .outerjoin(_CONNECTOR, and_(*(_CONNECTOR.c[column.key] == column for column in _KEY)))
     ),
 )
@@ -270,16 +269,20 @@ class StoredLocations(StoredOffers):
 
     def evses(self, keys: Collection[EvseKey]) -> dict[EvseKey, EvseFacts | None]:
         """Return the facts about EVSEs; None for one that its location, which is on record, does not have."""
-        parties, owners = self._directory().parties, self._directory().by_number
-        numbered = {(parties[key.party].number, key.location, key.evse) for key in keys if key.party in parties}
-        if not numbered:
-            return {}
-        found: dict[tuple[int, str, str], list[Row]] = {}
-        for row in _FACTS.all(self._session.connection, numbered):
-            found.setdefault(row[:3], []).append(row[3:])
-        return {
-            EvseKey(owners[number].id, location, evse): _facts(rows) for (number, location, evse), rows in found.items()
-        }
+        parties = self._directory().parties
+        wanted = {(parties[key.party].number, key.location, key.evse): key for key in keys if key.party in parties}
+        found: dict[EvseKey, EvseFacts | None] = {}
+        connectors: dict[EvseKey, dict[str, Offer]] = {}
+        # A row for each connector, at least one for each EVSE, whose number is null where there is no such EVSE.
+        for row in _FACTS.all(self._session.connection, wanted):
+            owner, location, evse, time_zone, number, connector, *offered = row
+            key = wanted[owner, location, evse]
+            if key not in found:
+                connectors[key] = {}
+                found[key] = None if number is None else EvseFacts(time_zone, connectors[key])
+            if connector is not None:
+                connectors[key][connector] = offer(*offered)
+        return found
 
     def time_zones(self, ids: Collection[ObjectId]) -> dict[ObjectId, str]:
         """Return the zones of those locations that are on record."""
@@ -297,19 +300,6 @@ def _record(owner: PartyId, row: Row, states: Mapping[str, Mapping[str, StateAt]
         last_updated=from_micros(last_updated),
         document=bytes(document),
         states=states.get(folded, {}),
-    )
-
-
-def _facts(rows: list[Row]) -> EvseFacts | None:
-    """Return what one EVSE's rows, one for each connector, say."""
-    time_zone, evse_id, state, *_ = rows[0]
-    if state is None:
-        return None
-    return EvseFacts(
-        time_zone=time_zone,
-        evse_id=evse_id,
-        state=EvseState(state),
-        connectors={row[3]: offer(*row[4:]) for row in rows if row[3] is not None},
     )
 
 

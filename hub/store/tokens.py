@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CTE, Select, and_, bindparam, delete, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select
 
 from hub.app.directory import Directory
 from hub.domain.ids import PartyId
@@ -20,12 +21,16 @@ _KEY = (_ROW.c.emsp, _ROW.c.uid, _ROW.c.type)
 _EARLIEST = -(1 << 62)
 
 
-def _by_key(keys: CTE) -> Select[Row]:
-    same = and_(_ROW.c.emsp == keys.c.emsp, _ROW.c.uid == keys.c.uid, _ROW.c.type == keys.c.type)
-    return select(*_ROW.c).select_from(keys.join(_ROW, same))
+def _of_keys(*columns: ColumnElement[Any]) -> SelectKeys:
+    """Return the select of these columns of the tokens with certain keys."""
+    return SelectKeys(
+        _KEY,
+        lambda keys: select(*columns).select_from(keys.join(_ROW, and_(*(part == keys.c[part.key] for part in _KEY)))),
+    )
 
 
-_FIND = SelectKeys(_KEY, _by_key)
+_FIND = _of_keys(*_ROW.c)
+_FIND_KEYS = _of_keys(*_KEY)
 _BY_UID = SelectIn(select(*_ROW.c), _ROW.c.uid)
 _PAGE = Statement(
     select(*_ROW.c)
@@ -59,6 +64,12 @@ class StoredTokens:
         wanted = [(parties[key.emsp].number, key.uid, key.type) for key in keys if key.emsp in parties]
         rows = _FIND.all(self._session.connection, wanted)
         return {token.key: token for token in (_token(row, numbers) for row in rows)}
+
+    def published(self, keys: Collection[TokenKey]) -> frozenset[TokenKey]:
+        """Return the keys of those of these tokens that are published."""
+        parties = self._directory().parties
+        wanted = {(parties[key.emsp].number, key.uid, key.type): key for key in keys if key.emsp in parties}
+        return frozenset(wanted[row] for row in _FIND_KEYS.all(self._session.connection, wanted))
 
     def find_by_uid(self, uids: Collection[str]) -> Mapping[str, Sequence[Token]]:
         """Return every token with one of these folded uids."""

@@ -109,24 +109,9 @@ async def test_the_facts_about_evses_of_several_owners_come_in_one_query(spine: 
     facts = await read(spine, lambda uow: uow.locations.evses(keys + unknown))
     assert facts == {
         keys[3]: None,
-        keys[0]: EvseFacts(
-            time_zone="Europe/Amsterdam",
-            evse_id="NL*ABC*EE1",
-            state=EvseState.AVAILABLE,
-            connectors={"a": Offer(22_000, (), NOON), "b": Offer(None, (), NOON)},
-        ),
-        keys[1]: EvseFacts(
-            time_zone="Europe/Amsterdam",
-            evse_id="NL*ABC*EE2",
-            state=EvseState.REMOVED,
-            connectors={},
-        ),
-        keys[2]: EvseFacts(
-            time_zone="Europe/Amsterdam",
-            evse_id="NL*ABC*Ex",
-            state=EvseState.AVAILABLE,
-            connectors={"1": Offer(None, (), NOON)},
-        ),
+        keys[0]: EvseFacts("Europe/Amsterdam", {"a": Offer(22_000, (), NOON), "b": Offer(None, (), NOON)}),
+        keys[1]: EvseFacts("Europe/Amsterdam", {}),
+        keys[2]: EvseFacts("Europe/Amsterdam", {"1": Offer(None, (), NOON)}),
     }
     zones = await read(spine, lambda uow: uow.locations.time_zones([ObjectId(ABC, "1"), ObjectId(ABC, "2")]))
     assert zones == {ObjectId(ABC, "1"): "Europe/Amsterdam"}

@@ -9,7 +9,7 @@ import pytest
 from hub.domain.agreements import Cycle
 from hub.domain.cdrs.checks.late import check_late
 from hub.domain.cdrs.checks.physics import check_physics
-from hub.domain.locations import EvseFacts, EvseState, Offer
+from hub.domain.locations import EvseFacts, Offer
 from tests.unit.clearing.making_cdrs import KNOWN, START, charge, evse, open_period
 
 
@@ -67,8 +67,6 @@ POWERS = {
 def test_the_power_is_that_of_the_connector(connector: str, powers: dict[str, int], power: int | None) -> None:
     facts = EvseFacts(
         time_zone="UTC",
-        evse_id="",
-        state=EvseState.UNKNOWN,
         connectors={
             name: Offer(powers.get(name), (), START + timedelta(seconds=name == "late"))
             for name in dict.fromkeys([*"abc", *powers])
