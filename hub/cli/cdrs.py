@@ -184,7 +184,7 @@ def _tell(record: "CdrRecord", *, json: bool) -> None:
         for step in record.history
     ]
     print_table(("INDEX", "TIME", "STATE", "CAUSE", "NOTE"), steps, right=(0,))
-    for finding in record.findings:
+    for finding in (*record.findings, *(each for step in record.history for each in step.findings)):
         print(f"\n{word(FindingSeverity, finding.severity)} {finding.code} {finding.field}: {finding.message}")
         if finding.fix_hint:
             print(f"  {finding.fix_hint}")

@@ -1,11 +1,11 @@
 """What the hub says about CDRs, as messages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from roamhub.v1 import cdr_object_pb2, cdr_pb2
 
 from hub.domain.cdrs.checks import FIX_HINTS
-from hub.domain.cdrs.record import CdrAnswer, CdrRecord, Step
+from hub.domain.cdrs.record import CdrAnswer, CdrRecord, Finding, Step
 from hub.rpc.meter_wire import evidence_to_pb
 from hub.rpc.wire import fill_time, party_to_pb
 
@@ -15,7 +15,7 @@ def answer_to_pb(answer: CdrAnswer) -> cdr_pb2.SubmitCdrResponse:
     response = cdr_pb2.SubmitCdrResponse(state=cdr_pb2.CdrState.ValueType(answer.state))
     _fill_receipt(response.receipt, answer)
     if answer.findings:
-        response.findings.extend(_findings(answer))
+        response.findings.extend(_findings(answer.findings))
     if answer.deadline is not None:
         fill_time(response.deadline, answer.deadline)
     if answer.rated is not None:
@@ -28,7 +28,7 @@ def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
     made = cdr_pb2.CdrRecord(
         cdr=cdr_object_pb2.Cdr.FromString(record.document),
         state=cdr_pb2.CdrState.ValueType(record.answer.state),
-        findings=_findings(record.answer),
+        findings=_findings(record.answer.findings),
         emsp=party_to_pb(record.emsp),
         agreement=record.agreement,
         awaited=party_to_pb(record.awaited),
@@ -49,7 +49,11 @@ def record_to_pb(record: CdrRecord) -> cdr_pb2.CdrRecord:
 
 def _step(step: Step) -> cdr_pb2.CdrStep:
     made = cdr_pb2.CdrStep(
-        state=cdr_pb2.CdrState.ValueType(step.state), journal_index=step.index, cause=step.cause, note=step.note
+        state=cdr_pb2.CdrState.ValueType(step.state),
+        journal_index=step.index,
+        cause=step.cause,
+        note=step.note,
+        findings=_findings(step.findings),
     )
     fill_time(made.recorded_time, step.time)
     return made
@@ -66,7 +70,7 @@ def _fill_receipt(receipt: cdr_pb2.ClearingReceipt, answer: CdrAnswer) -> None:
     fill_time(receipt.recorded_time, answer.recorded_time)
 
 
-def _findings(answer: CdrAnswer) -> list[cdr_pb2.CdrFinding]:
+def _findings(findings: Sequence[Finding]) -> list[cdr_pb2.CdrFinding]:
     return [
         cdr_pb2.CdrFinding(
             code=finding.code,
@@ -75,5 +79,5 @@ def _findings(answer: CdrAnswer) -> list[cdr_pb2.CdrFinding]:
             message=finding.message,
             fix_hint=_HINTS.get(finding.code, ""),
         )
-        for finding in answer.findings
+        for finding in findings
     ]

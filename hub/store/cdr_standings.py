@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, select, text
 
 from hub.app.directory import Directory
-from hub.domain.cdrs.record import CdrState, Step
+from hub.domain.cdrs.record import CdrState, Finding, Severity, Step
 from hub.domain.cdrs.standing import Standing
 from hub.domain.ids import ObjectId, fold
 from hub.store.keys import by_party
@@ -61,7 +61,7 @@ class StoredCdrStandings:
                 to_micros(standing.first_time),
                 fold(standing.replaced_by) if standing.replaced_by else None,
                 standing.replaced_by,
-                json.dumps([[int(s.state), s.index, to_micros(s.time), str(s.cause), s.note] for s in standing.steps]),
+                json.dumps([_written(step) for step in standing.steps]),
             ),
         )
 
@@ -75,9 +75,20 @@ class StoredCdrStandings:
 def read_steps(written: str) -> tuple[Step, ...]:
     """Return the steps as a row holds them."""
     return tuple(
-        Step(state=CdrState(state), index=index, time=from_micros(micros), cause=cause, note=note)
-        for state, index, micros, cause, note in json.loads(written)
+        Step(CdrState(state), index, from_micros(micros), cause, note, tuple(read_finding(*each) for each in found))
+        for state, index, micros, cause, note, *found in json.loads(written)
     )
+
+
+def read_finding(code: str, severity: int, field: str, message: str) -> Finding:
+    """Return a finding as rows hold it."""
+    return Finding(code=code, severity=Severity(severity), field=field, message=message)
+
+
+def _written(step: Step) -> list[object]:
+    """Return a step as a row holds it: what was found in it comes last."""
+    found = [[str(each.code), int(each.severity), each.field, each.message] for each in step.findings]
+    return [int(step.state), step.index, to_micros(step.time), str(step.cause), step.note, *found]
 
 
 def _standing(row: Row, directory: Directory) -> Standing:

@@ -17,7 +17,7 @@ from hub.app.cdrs.submit import CdrSubmission
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Terms
 from hub.domain.cdrs.checks import Check
-from hub.domain.cdrs.record import CdrAnswer, CdrState
+from hub.domain.cdrs.record import CdrAnswer, CdrState, Severity
 from hub.domain.errors import HubError
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.parties import Party, PartyState, Role
@@ -342,6 +342,36 @@ async def test_what_is_quarantined_occupies_from_its_acceptance_on(pair: tuple[S
     assert (twin.state, set(told(twin).values())) == (CdrState.RETURNED, {"A"})
     credit, last = await submit(pair[1], credit_of(charge("A", currency="CHF", **second), "A-C"), charge("D", **second))
     assert (credit.state, last.state, told(last)) == (CdrState.ACCEPTED, CdrState.ACCEPTED, {})
+
+
+async def test_what_is_accepted_after_all_is_compared_anew_and_the_decision_stands(pair: tuple[Spine, Spine]) -> None:
+    second = {"cdr_token__country_code": "FR"}
+    held, *_ = await submit(
+        pair[0],
+        charge("A", currency="CHF", **second),
+        charge("B", **second),
+        charge("C", cdr_token__uid="OTHER"),
+        charge("D", country_code="BE", **second),
+    )
+    assert (held.state, told(held)) == (CdrState.QUARANTINED, {})
+    record = await pair[1].committer.run(lambda uow: review(uow, accepting("A")))
+    assert record.answer.state is CdrState.ACCEPTED
+    read = await pair[0].reads.run(lambda uow: uow.cdrs.get(record.id))
+    assert read is not None
+    assert read.steps == record.steps
+    assert [step.findings for step in read.steps[:-1]] == [()]
+    assert {found.severity for found in read.steps[-1].findings} == {Severity.WARNING}
+    assert {str(found.code): found.message for found in read.steps[-1].findings} == {
+        "NEAR_DUPLICATE": "the session was accepted as B",
+        "TOKEN_OVERLAP": "was charged at the same time in another CDR",
+        "EVSE_OVERLAP": "served another session at the same time, in another CDR",
+    }
+
+
+async def test_what_is_accepted_after_all_and_shares_nothing_is_told_nothing(pair: tuple[Spine, Spine]) -> None:
+    await submit(pair[0], charge("A", currency="CHF", cdr_token__country_code="FR"))
+    record = await pair[0].committer.run(lambda uow: review(uow, accepting("A")))
+    assert [step.findings for step in record.steps] == [(), ()]
 
 
 async def test_nothing_of_a_charge_between_others_is_told_but_that_it_is_there(pair: tuple[Spine, Spine]) -> None:

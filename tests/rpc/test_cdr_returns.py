@@ -35,6 +35,8 @@ CHECKS = {
     "TIMES_DISORDERED": CheckAction.RETURN,
 }
 
+NEIGHBOURS = ["NEAR_DUPLICATE", "TOKEN_OVERLAP", "EVSE_OVERLAP"]
+
 
 class Sides:
     """A hub with a CPO, an eMSP that decides on doubtful CDRs, and a stranger to both."""
@@ -117,6 +119,21 @@ async def test_both_sides_see_a_quarantined_cdr_with_its_deadline_hint_and_who_h
     assert not (await sides.stranger.ListReturns(cdr_pb2.ListReturnsRequest())).cdrs
 
 
+async def test_what_was_accepted_meanwhile_is_told_to_both_sides_of_what_the_emsp_accepts(sides: Sides) -> None:
+    cpo, emsp, _ = sides.partners
+    checks = {code: action for code, action in CHECKS.items() if code not in NEIGHBOURS}
+    await agree(sides.hub, cpo.party, emsp.party, checks=checks)
+    await sides.submit(doubtful("C1"))
+    await sides.submit(make_cdr("C2"))
+    record = await sides.emsp.ReviewCdr(reviewed("C1", ACCEPT))
+    assert record.state == cdr_pb2.CDR_STATE_ACCEPTED
+    found = record.history[-1].findings
+    assert [each.code for each in found] == NEIGHBOURS
+    assert {each.severity for each in found} == {cdr_pb2.FINDING_SEVERITY_WARNING}
+    assert all("C2" in each.message and each.fix_hint for each in found)
+    assert record == await sides.cpo.GetCdr(cdr_pb2.GetCdrRequest(key=key("C1")))
+
+
 async def test_the_emsp_accepts_and_both_sides_read_what_it_said(sides: Sides) -> None:
     await sides.submit(doubtful("C1"))
     record = await sides.emsp.ReviewCdr(reviewed("c1", ACCEPT, note="the driver confirms it"))
@@ -126,6 +143,7 @@ async def test_the_emsp_accepts_and_both_sides_read_what_it_said(sides: Sides) -
     seen = await sides.cpo.GetCdr(cdr_pb2.GetCdrRequest(key=key("C1")))
     assert seen == record
     assert [(step.cause, step.note) for step in seen.history] == [("CHECKS", ""), ("REVIEW", "the driver confirms it")]
+    assert not any(step.findings for step in seen.history)
     again = await refused(sides.emsp.ReviewCdr(reviewed("C1", RETURN)))
     assert (again.code, again.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CDR_STATE")
 

@@ -12,7 +12,8 @@ from hub.app.cdrs.submit import stored_item
 from hub.app.clearing.facts import state_fact
 from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.cdrs.record import CdrRecord, CdrState
+from hub.domain.cdrs.checks import KnownNeighbours, compare_anew
+from hub.domain.cdrs.record import CdrRecord, CdrState, Finding
 from hub.domain.cdrs.standing import Cause, Standing
 from hub.domain.errors import Conflict, NotFound, Precondition
 from hub.domain.ids import ObjectId, PartyId
@@ -167,9 +168,27 @@ def _move(
         subject=str(standing.id),
         fields=fields,
     )
-    uow.cdr_standings.save(standing.moved(state, receipt, uow.now, cause, note))
-    if state is CdrState.ACCEPTED:
-        uow.spans.add(uow.spans.of([standing.id]).values())
+    findings = _occupy(uow, standing.id) if state is CdrState.ACCEPTED else ()
+    uow.cdr_standings.save(standing.moved(state, receipt, uow.now, cause, note, findings=findings))
+
+
+def _occupy(uow: UnitOfWork, accepted: ObjectId) -> tuple[Finding, ...]:
+    """Record what an accepted charge occupies, for later ones to be compared with; return what it shares with others.
+
+    Others may have been accepted while it was held. That is told and changes nothing: its eMSP has decided.
+    """
+    occupied = uow.spans.of([accepted])
+    uow.spans.add(occupied.values())
+    findings: tuple[Finding, ...] = ()
+    for span, _ in occupied.values():
+        found = uow.spans.neighbours([span], ()).get(0)
+        if found is not None:
+            names = uow.spans.names(span.cpo, span.emsp, {index for index in found if index is not None})
+            neighbours = KnownNeighbours(*(None if index is None else names.get(index, "") for index in found))
+            agreement = uow.directory.agreement_covering(span.cpo, span.emsp, span.start_time)
+            actions = agreement.terms.checks if agreement is not None else {}
+            findings += compare_anew(neighbours, actions, session=span.names_session)
+    return findings
 
 
 def _record(uow: UnitOfWork, cdr: ObjectId) -> CdrRecord:

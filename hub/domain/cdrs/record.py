@@ -152,9 +152,13 @@ class CdrAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One state of a CDR: the index in the clearing journal of what brought it there, when, why, and who said what.
+    """One state of a CDR, and what brought it there.
 
-    The cause is one of `hub.domain.cdrs.standing.Cause`; the note is for people.
+    Attributes:
+        index: That of the entry in the clearing journal.
+        cause: One of `hub.domain.cdrs.standing.Cause`.
+        note: What who caused it said, for people.
+        findings: What was found when the CDR came into this state later than on submission.
     """
 
     state: CdrState
@@ -162,6 +166,7 @@ class Step:
     time: datetime
     cause: str
     note: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,16 @@ class Span(NamedTuple):
     end: int
     near: int
 
+    @property
+    def start_time(self) -> datetime:
+        """When it began."""
+        return _EPOCH + self.start * _MICROSECOND
+
+    @property
+    def names_session(self) -> bool:
+        """Whether the charge names its session."""
+        return self.near == _SESSION_NEAR
+
     @classmethod
     def of(cls, cdr: Cdr) -> "Span":
         """Return the span of a charge."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from hub.domain.cdrs.record import CdrState, Step
+from hub.domain.cdrs.record import CdrState, Finding, Step
 from hub.domain.errors import Precondition
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Receipt
@@ -119,14 +119,23 @@ class Standing:
         if self.state is not CdrState.RETURNED:
             raise not_returned(self.state)
 
-    def moved(self, state: CdrState, receipt: Receipt, now: datetime, cause: Cause, note: str = "") -> "Standing":
+    def moved(
+        self,
+        state: CdrState,
+        receipt: Receipt,
+        now: datetime,
+        cause: Cause,
+        note: str = "",
+        *,
+        findings: tuple[Finding, ...] = (),
+    ) -> "Standing":
         """Return the CDR in its next state; a return has a deadline from now on.
 
         Raises:
             Precondition: CDR_STATE.
         """
         self.require(state)
-        step = Step(state=state, index=receipt.index, time=now, cause=cause, note=note)
+        step = Step(state=state, index=receipt.index, time=now, cause=cause, note=note, findings=findings)
         deadline = now + self.return_window if state is CdrState.RETURNED else self.deadline
         return replace(self, steps=(*self.steps, step), leaf_hash=receipt.leaf_hash, deadline=deadline)
 

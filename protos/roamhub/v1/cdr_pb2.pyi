@@ -299,6 +299,7 @@ class CdrStep(_message.Message):
     RECORDED_TIME_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     state: Global___CdrState.ValueType
     """The state."""
     journal_index: _builtins.int
@@ -314,6 +315,12 @@ class CdrStep(_message.Message):
     def recorded_time(self) -> _timestamp_pb2.Timestamp:
         """When the hub recorded it."""
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CdrFinding]:
+        """What was found when it came into this state; what was found on submission stands in the record. An acceptance by
+        REVIEW tells what the charge shares with those accepted while it was held: all of it warnings, as the eMSP decides.
+        """
+
     def __init__(
         self,
         *,
@@ -322,10 +329,11 @@ class CdrStep(_message.Message):
         recorded_time: _timestamp_pb2.Timestamp | None = ...,
         cause: _builtins.str = ...,
         note: _builtins.str = ...,
+        findings: _abc.Iterable[Global___CdrFinding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recorded_time", b"recorded_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "journal_index", b"journal_index", "note", b"note", "recorded_time", b"recorded_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "findings", b"findings", "journal_index", b"journal_index", "note", b"note", "recorded_time", b"recorded_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,7 +5,7 @@ check.
 """
 
 from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, PRICE_CHECKS, Check
-from hub.domain.cdrs.checks.examine import decide, examine
+from hub.domain.cdrs.checks.examine import compare_anew, decide, examine
 from hub.domain.cdrs.checks.hints import FIX_HINTS
 from hub.domain.cdrs.checks.known import (
     Known,
@@ -32,6 +32,7 @@ __all__ = [
     "KnownPeriod",
     "KnownProven",
     "KnownSession",
+    "compare_anew",
     "decide",
     "examine",
     "rated_cost",

@@ -6,7 +6,8 @@ from hub.domain.agreements import CheckAction
 from hub.domain.cdrs.checks.charges import check_charge
 from hub.domain.cdrs.checks.codes import DEFAULT_ACTIONS, Check
 from hub.domain.cdrs.checks.credits import check_credit
-from hub.domain.cdrs.checks.known import Known
+from hub.domain.cdrs.checks.known import Known, KnownNeighbours
+from hub.domain.cdrs.checks.neighbours import shared
 from hub.domain.cdrs.record import Cdr, CdrState, Finding, Severity
 
 
@@ -28,6 +29,15 @@ def examine(cdr: Cdr, known: Known, actions: Mapping[str, CheckAction]) -> tuple
             severity = Severity.WARNING if action is CheckAction.WARN else Severity.ERROR
             findings.append(Finding(code=check, severity=severity, field=field, message=message))
     return tuple(findings)
+
+
+def compare_anew(found: KnownNeighbours, actions: Mapping[str, CheckAction], *, session: bool) -> tuple[Finding, ...]:
+    """Return what a charge that its eMSP has accepted shares with others; all of it warns, as the decision stands."""
+    return tuple(
+        Finding(code=check, severity=Severity.WARNING, field=field, message=message)
+        for check, field, message in shared(found, session=session)
+        if _action(check, actions) is not CheckAction.ACCEPT
+    )
 
 
 def decide(findings: Sequence[Finding], actions: Mapping[str, CheckAction], *, credit: bool) -> CdrState:

@@ -5,19 +5,22 @@ parties is not named.
 """
 
 from hub.domain.cdrs.checks.codes import Check, Found
-from hub.domain.cdrs.checks.known import Known
+from hub.domain.cdrs.checks.known import Known, KnownNeighbours
 from hub.domain.cdrs.record import Cdr
 
 
 def check_neighbours(cdr: Cdr, known: Known) -> Found:
     """Yield whose session, token or EVSE a charge claims as well."""
-    found = known.neighbours
-    if found is None:
-        return
+    if known.neighbours is not None:
+        yield from shared(known.neighbours, session=bool(cdr.session_id))
+
+
+def shared(found: KnownNeighbours, *, session: bool) -> Found:
+    """Yield what a charge shares with others; `session` says whether it names one."""
     if found.twin is not None:
         yield (
             Check.NEAR_DUPLICATE,
-            "session_id" if cdr.session_id else "id",
+            "session_id" if session else "id",
             f"the session was accepted as {found.twin or 'another CDR'}",
         )
     if found.token is not None:
