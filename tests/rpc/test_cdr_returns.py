@@ -120,15 +120,16 @@ async def test_both_sides_see_a_quarantined_cdr_with_its_deadline_hint_and_who_h
 
 
 async def test_what_was_accepted_meanwhile_is_told_to_both_sides_of_what_the_emsp_accepts(sides: Sides) -> None:
-    cpo, emsp, _ = sides.partners
+    cpo, _, other = sides.partners
     checks = {code: action for code, action in CHECKS.items() if code not in NEIGHBOURS}
-    await agree(sides.hub, cpo.party, emsp.party, checks=checks)
-    await sides.submit(doubtful("C1"))
-    await sides.submit(make_cdr("C2"))
-    record = await sides.emsp.ReviewCdr(reviewed("C1", ACCEPT))
+    await agree(sides.hub, cpo.party, other.party, checks=checks)
+    for cdr in (doubtful("C1"), make_cdr("C2")):
+        cdr.cdr_token.country_code, cdr.cdr_token.party_id = "FR", "OTH"
+        await sides.submit(cdr)
+    record = await sides.stranger.ReviewCdr(reviewed("C1", ACCEPT, "FR-OTH"))
     assert record.state == cdr_pb2.CDR_STATE_ACCEPTED
     found = record.history[-1].findings
-    assert [each.code for each in found] == NEIGHBOURS
+    assert [each.code for each in found] == ["TOKEN_OVERLAP", "EVSE_OVERLAP"]
     assert {each.severity for each in found} == {cdr_pb2.FINDING_SEVERITY_WARNING}
     assert all("C2" in each.message and each.fix_hint for each in found)
     assert record == await sides.cpo.GetCdr(cdr_pb2.GetCdrRequest(key=key("C1")))
