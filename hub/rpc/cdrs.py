@@ -14,7 +14,7 @@ from hub.app.cdrs.tariffs import TariffReader
 from hub.app.ports.cdrs import CdrFilter
 from hub.app.ports.spine import Committer, Reads
 from hub.domain.cdrs.record import CdrAnswer, CdrRecord, CdrState
-from hub.domain.errors import HubError
+from hub.domain.errors import HubError, invalid
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Stream
 from hub.rpc.calls import Call
@@ -30,7 +30,7 @@ from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
 from hub.rpc.tail import JournalTail
 from hub.rpc.tariff_wire import read_tariff
-from hub.rpc.wire import Reader
+from hub.rpc.wire import DOCUMENT_BYTES_MAX, Reader
 
 BATCH_MAX = 1_000
 #: CDRs of one stream that are handed to the committer together, at most.
@@ -55,7 +55,7 @@ class CdrServicer:
 
     async def SubmitCdr(self, request: cdr_pb2.SubmitCdrRequest, call: Call) -> cdr_pb2.SubmitCdrResponse:
         """Submit one CDR."""
-        submission = submission_from_pb(request, call.caller.platform)
+        submission = _submission(request, call)
         if submission.signed is not None:
             (submission,) = await self._meters.examine([submission])
         return answer_to_pb(await self._committer.run_batched(submit, submission))
@@ -96,7 +96,7 @@ class CdrServicer:
     ) -> CdrSubmission | HubError:
         try:
             require_party(call.caller, request.cdr.country_code, request.cdr.party_id, CPO)
-            return submission_from_pb(request, call.caller.platform)
+            return _submission(request, call)
         except HubError as refusal:
             return refusal
 
@@ -132,10 +132,10 @@ class CdrServicer:
         page = read_page(request)
         (after,) = page.key(int) or (-1,)
         records = await self._reads.run(lambda uow: uow.cdrs.list(wanted, after, page.size + 1))
-        shown = fitting(records, page.size, _bytes_of)
+        shown = _fitting(records, page.size)
+        last = records[len(shown) - 1] if len(records) > len(shown) else None
         return cdr_pb2.ListCdrsResponse(
-            cdrs=[record_to_pb(record) for record in shown],
-            next_page_token=page.next_token(shown[-1].answer.receipt.index) if len(records) > len(shown) else "",
+            cdrs=shown, next_page_token=page.next_token(last.answer.receipt.index) if last is not None else ""
         )
 
     async def ListReturns(self, request: cdr_pb2.ListReturnsRequest, call: Call) -> cdr_pb2.ListReturnsResponse:
@@ -144,10 +144,10 @@ class CdrServicer:
         page = read_page(request)
         after = page.key(int, int)
         records = await self._reads.run(lambda uow: uow.cdrs.returns(wanted, after, page.size + 1))
-        shown = fitting(records, page.size, _bytes_of)
+        shown = _fitting(records, page.size)
+        last = records[len(shown) - 1] if len(records) > len(shown) else None
         return cdr_pb2.ListReturnsResponse(
-            cdrs=[record_to_pb(record) for record in shown],
-            next_page_token=page.next_token(*place_of(shown[-1])) if len(records) > len(shown) else "",
+            cdrs=shown, next_page_token=page.next_token(*place_of(last)) if last is not None else ""
         )
 
     async def ReviewCdr(self, request: cdr_pb2.ReviewCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
@@ -174,12 +174,12 @@ class CdrServicer:
             head = self._tail.head(Stream.CLEARING)
             records = await self._newer(frozenset(call.caller.parties), index) if head > index + 1 else []
             if records or head > index + 1:
-                shown = fitting(records, _PAGE, _bytes_of)
+                shown = _fitting(records, _PAGE)
                 # More may follow a full page, or one cut short; else all up to the head has been seen.
                 more = len(records) == _PAGE or len(shown) < len(records)
-                last = shown[-1].last_index if shown else -1
+                last = records[len(shown) - 1].last_index if shown else -1
                 index = last if more else max(head - 1, last)
-                yield cdr_pb2.WatchCdrsResponse(cdrs=[record_to_pb(r) for r in shown], next_after_index=index)
+                yield cdr_pb2.WatchCdrsResponse(cdrs=shown, next_after_index=index)
                 await asyncio.sleep(0 if more else _REST_SECONDS)
             elif not await self._tail.wait(Stream.CLEARING, index, _PROGRESS_SECONDS):
                 yield cdr_pb2.WatchCdrsResponse(next_after_index=index)
@@ -194,8 +194,18 @@ _STATES: dict[int, CdrState] = {
 }
 
 
-def _bytes_of(record: CdrRecord) -> int:
-    return len(record.document)
+def _submission(request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call) -> CdrSubmission:
+    """Read one submission; raises Invalid."""
+    submission = submission_from_pb(request, call.caller.platform)
+    if len(submission.cdr.document) > DOCUMENT_BYTES_MAX:
+        raise invalid("cdr", f"takes at most {DOCUMENT_BYTES_MAX} bytes")
+    return submission
+
+
+def _fitting(records: Sequence[CdrRecord], size: int) -> Sequence[cdr_pb2.CdrRecord]:
+    """Return the messages of the first records that fit into one response, with all that the hub says of them."""
+    near = fitting(records, size, lambda record: len(record.document))
+    return fitting([record_to_pb(record) for record in near], size, cdr_pb2.CdrRecord.ByteSize)
 
 
 def _outcome(answer: CdrAnswer | HubError) -> cdr_pb2.CdrOutcome:

@@ -48,7 +48,7 @@ def location_from_pb(message: pb.Location, latest: datetime, path: str = "locati
         Invalid: With every field that breaks a rule.
     """
     reader = Reader(path)
-    document = message.SerializeToString(deterministic=True)
+    document = reader.document(message.SerializeToString(deterministic=True))
     owner = reader.party("", message.country_code, message.party_id)
     location = Location(
         id=ObjectId(owner, reader.id("id", message.id, ID_MAX)),

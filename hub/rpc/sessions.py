@@ -106,7 +106,7 @@ def session_from_pb(session: session_object_pb2.Session, path: str = "session") 
         state=state,
         start_time=start,
         last_updated=updated,
-        document=session.SerializeToString(deterministic=True),
+        document=reader.document(session.SerializeToString(deterministic=True)),
         # One that is over and does not say since when was over when it was reported.
         end_time=(end or updated) if state is SessionState.COMPLETED else None,
         authorization_reference=reader.optional_id("authorization_reference", session.authorization_reference, 36),

@@ -73,7 +73,7 @@ def published_from_pb(message: pb.Tariff, latest: datetime, path: str = "tariff"
         Invalid: With every field that breaks a rule.
     """
     reader = Reader(path)
-    document = message.SerializeToString(deterministic=True)
+    document = reader.document(message.SerializeToString(deterministic=True))
     tariff = _tariff(reader, message, document)
     assert tariff.party is not None
     assert tariff.last_updated is not None

@@ -45,7 +45,7 @@ def token_from_pb(message: pb.Token, latest: datetime, path: str = "token") -> T
         valid=message.valid,
         group_id=reader.id("group_id", message.group_id, _GROUP_MAX) if message.HasField("group_id") else "",
         last_updated=time_of(reader, "last_updated", message.last_updated, latest),
-        document=message.SerializeToString(deterministic=True),
+        document=reader.document(message.SerializeToString(deterministic=True)),
     )
     if not message.HasField("valid"):
         reader.refuse("valid", "is required")

@@ -24,6 +24,8 @@ T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_MAX = 39
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+#: An object of a partner's as it is stored, serialised.
+DOCUMENT_BYTES_MAX = 3 * 1024 * 1024
 _EXTENSIONS_BYTES_MAX = 64 * 1024
 _EARLIEST = -62_135_596_800
 _LATEST = 253_402_300_799
@@ -105,6 +107,16 @@ class Reader:
                 "request_id", "is a UUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e" if text else "is required"
             )
         return text.lower()
+
+    def document(self, content: bytes) -> bytes:
+        """Return what will be stored, if it fits, with what the hub says of it, into one message to whoever reads it.
+
+        Clients take messages of 4 MiB. What is larger could be submitted, and never be listed or watched.
+        """
+        if len(content) > DOCUMENT_BYTES_MAX:
+            violation = Violation(field=self._path[:-1] or "request", rule=f"takes at most {DOCUMENT_BYTES_MAX} bytes")
+            self.violations.append(violation)
+        return content
 
     def extensions(self, field: str, text: str) -> None:
         """Check what a sender said beyond the contract: the text of a JSON object, at most 64 KiB; empty for none."""

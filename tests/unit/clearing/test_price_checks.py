@@ -115,6 +115,14 @@ def test_what_a_period_names_and_nobody_has_leaves_the_charge_unpriced() -> None
     assert unchecked.message == ("could not be rated (TARIFF_MISSING): tariff T9 is neither published nor in the CDR")
 
 
+def test_of_findings_that_are_alike_the_first_are_told_and_the_rest_are_counted() -> None:
+    unknown = [replace(T1, id=f"T{n}") for n in range(10_000)]
+    told = [each for each in findings(rated(*unknown), {}) if each.code == Check.TARIFF_UNKNOWN]
+    assert [each.field for each in told] == [f"tariffs[{n}].id" for n in range(20)]
+    assert told[18].message == "is no tariff that the CPO had published when the session began"
+    assert told[19].message == f"{told[18].message}; 9980 more are like it"
+
+
 def test_a_tariff_that_says_more_or_the_same_otherwise_is_the_published_one() -> None:
     same = replace(
         T1,

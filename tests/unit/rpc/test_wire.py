@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from google.type.decimal_pb2 import Decimal as PbDecimal
 
-from hub.rpc.wire import Reader
+from hub.rpc.wire import DOCUMENT_BYTES_MAX, Reader
 
 
 @pytest.mark.parametrize("text", ["0", "-0", "+1", "12.3400", ".5", "5.", "1e3", "1E-4"])
@@ -40,3 +40,14 @@ def test_extensions_that_no_json_parser_need_read_are_refused(text: str) -> None
     reader = Reader()
     reader.extensions("extensions", text)
     assert [violation.field for violation in reader.violations] == ["extensions"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("location", "location"), ("locations[3]", "locations[3]"), ("", "request")]
+)
+def test_an_object_that_no_client_could_read_is_refused_by_its_path(path: str, field: str) -> None:
+    reader = Reader(path)
+    assert reader.document(b"x" * DOCUMENT_BYTES_MAX)
+    reader.done()
+    reader.document(b"x" * (DOCUMENT_BYTES_MAX + 1))
+    assert [violation.field for violation in reader.violations] == [field]

@@ -1,6 +1,8 @@
 """All checks of a CDR, and what their findings lead to under the agreement."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from hub.domain.agreements import CheckAction
 from hub.domain.cdrs.checks.charges import check_charge
@@ -9,6 +11,9 @@ from hub.domain.cdrs.checks.credits import check_credit
 from hub.domain.cdrs.checks.known import Known, KnownNeighbours
 from hub.domain.cdrs.checks.neighbours import shared
 from hub.domain.cdrs.record import Cdr, CdrState, Finding, Severity
+
+#: How many findings of one code are told about a CDR.
+_ALIKE_MAX = 20
 
 
 def examine(cdr: Cdr, known: Known, actions: Mapping[str, CheckAction]) -> tuple[Finding, ...]:
@@ -28,7 +33,23 @@ def examine(cdr: Cdr, known: Known, actions: Mapping[str, CheckAction]) -> tuple
         if action is not CheckAction.ACCEPT:
             severity = Severity.WARNING if action is CheckAction.WARN else Severity.ERROR
             findings.append(Finding(code=check, severity=severity, field=field, message=message))
-    return tuple(findings)
+    return tuple(findings if len(findings) <= _ALIKE_MAX else _few_of_each(findings))
+
+
+def _few_of_each(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the first findings of each code; the last of them says how many more there are.
+
+    A CDR may name ten thousand tariffs, and who has to put it right reads no more than some.
+    """
+    left = Counter(finding.code for finding in findings)
+    told: Counter[str] = Counter()
+    for finding in findings:
+        left[finding.code] -= 1
+        told[finding.code] += 1
+        if told[finding.code] == _ALIKE_MAX and left[finding.code]:
+            yield replace(finding, message=f"{finding.message}; {left[finding.code]} more are like it")
+        elif told[finding.code] <= _ALIKE_MAX:
+            yield finding
 
 
 def compare_anew(found: KnownNeighbours, actions: Mapping[str, CheckAction], *, session: bool) -> tuple[Finding, ...]:
