@@ -28,6 +28,7 @@ from hub.jobs.clearing import ClearingJobs
 from hub.jobs.news import NEWS_SECONDS, News
 from hub.jobs.returns import ReturnsClock
 from hub.jobs.scheduler import Scheduler
+from hub.jobs.spans import SPANS_SECONDS, SpanPruning
 from hub.main.clearing import clearing_settings
 from hub.main.server import credentials, make_server
 from hub.main.services import Service, registration, services, watched
@@ -167,6 +168,8 @@ class Hub:
         self.scheduler.every(config.clearing_seconds, "acceptance", self.clearing_jobs.deem_accepted)
         returns = ReturnsClock(committer=self.committer, reads=self.reads)
         self.scheduler.every(config.clearing_seconds, "returns", returns)
+        pruning = SpanPruning(committer=self.committer, reads=self.reads)
+        self.scheduler.every(SPANS_SECONDS, "spans", pruning)
         self._servers: list[grpc.aio.Server] = []
         self._opened = AsyncExitStack()
 

@@ -6,6 +6,7 @@ A span has a row in each of its slots, one for most of them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import (
     CTE,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
 )
 
 from hub.app.directory import Directory
@@ -33,6 +35,7 @@ from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
 from hub.store.tables.cdrs import CdrRow
 from hub.store.tables.spans import ChargeSpanRow
+from hub.store.types import to_micros
 
 _ROW = ChargeSpanRow.__table__  # type: ignore[attr-defined]
 _CDR = CdrRow.__table__  # type: ignore[attr-defined]
@@ -94,6 +97,16 @@ _REMOVE = Statement(
         _ROW.c.owner == bindparam("owner_"), _ROW.c.slot == bindparam("slot_"), _ROW.c.idx == bindparam("idx_")
     )
 )
+_OLDEST = Statement(
+    select(_ROW.c.idx).where(_ROW.c.owner == bindparam("owner_"), _ROW.c.slot < bindparam("slot_")).limit(1)
+)
+_OLD = (
+    select(_ROW.c.owner, _ROW.c.slot, _ROW.c.idx)
+    .where(_ROW.c.owner == bindparam("owner_"), _ROW.c.slot < bindparam("slot_"))
+    .order_by(_ROW.c.slot, _ROW.c.idx)
+    .limit(bindparam("most"))
+)
+_REMOVE_OLD = Statement(delete(_ROW).where(tuple_(_ROW.c.owner, _ROW.c.slot, _ROW.c.idx).in_(_OLD)))
 _NAMES = SelectIn(select(_CDR.c.idx, _CDR.c.emsp, _CDR.c.id_as_sent).where(_CDR.c.cpo == bindparam("cpo_")), _CDR.c.idx)
 _DOCUMENTS = SelectIn(
     select(_CDR.c.id_as_sent, _CDR.c.idx, _CDR.c.document).where(
@@ -206,3 +219,17 @@ class StoredSpans:
                 for slot in slots(span, key)
             ],
         )
+
+    def has_before(self, owner: PartyId, instant: datetime) -> bool:
+        """Say whether a party has rows in slots that ended before an instant."""
+        return bool(_OLDEST.all(self._session.connection, (self._directory().parties[owner].number, _first(instant))))
+
+    def remove_before(self, owner: PartyId, instant: datetime, limit: int) -> int:
+        """Delete a party's rows in slots that ended before an instant."""
+        chosen = self._directory().parties[owner].number, _first(instant), limit
+        return _REMOVE_OLD.run(self._session.connection, chosen)
+
+
+def _first(instant: datetime) -> int:
+    """Return the least slot that holds this instant or later ones."""
+    return to_micros(instant) // _SLOT << 48

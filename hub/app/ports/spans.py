@@ -1,6 +1,7 @@
 """Storage of what accepted charges occupy."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from hub.domain.cdrs.spans import Span
@@ -48,4 +49,16 @@ class Spans(Protocol):
 
     def remove(self, charges: Iterable[Occupied]) -> None:
         """Forget what charges occupied."""
+        ...
+
+    def has_before(self, owner: PartyId, instant: datetime) -> bool:
+        """Say whether anything is recorded of a party's tokens and EVSEs that `remove_before` would forget."""
+        ...
+
+    def remove_before(self, owner: PartyId, instant: datetime, limit: int) -> int:
+        """Forget what occupied a party's tokens and EVSEs days before an instant, the oldest first.
+
+        What lies within four days before it may stay. Returns how many rows were removed, at most `limit`; a charge has
+        one for each four days and side.
+        """
         ...
