@@ -1,93 +1,79 @@
 """Charging periods to what rating reads. The hot loop of every CDR: paths are only made for a refusal."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from roamhub.v1 import session_object_pb2 as pb
 
-from hub.domain.money import EXACT
-from hub.domain.rating import RatablePeriod
-from hub.rpc.wire import Reader
+from hub.domain.cdrs.periods import NO_OTHERS, OtherVolumes, ReportedPeriods
+from hub.domain.money import EXACT, parse_decimal
+from hub.rpc.wire import Reader, is_instant
 
 PERIODS_MAX = 10_000
 
 _ENERGY, _TIME = pb.CDR_DIMENSION_TYPE_ENERGY, pb.CDR_DIMENSION_TYPE_TIME
-#: Where every other dimension stands in a RatablePeriod, from its fourth field on.
-_PLACES = {
-    pb.CDR_DIMENSION_TYPE_PARKING_TIME: 0,
-    pb.CDR_DIMENSION_TYPE_RESERVATION_TIME: 1,
-    pb.CDR_DIMENSION_TYPE_MIN_CURRENT: 2,
-    pb.CDR_DIMENSION_TYPE_MAX_CURRENT: 3,
-    pb.CDR_DIMENSION_TYPE_MIN_POWER: 4,
-    pb.CDR_DIMENSION_TYPE_MAX_POWER: 5,
-    pb.CDR_DIMENSION_TYPE_POWER: 6,
+#: What every other dimension is called, as far as it prices or restricts anything.
+_OTHERS = {
+    pb.CDR_DIMENSION_TYPE_PARKING_TIME: "parking_hours",
+    pb.CDR_DIMENSION_TYPE_RESERVATION_TIME: "reservation_hours",
+    pb.CDR_DIMENSION_TYPE_MIN_CURRENT: "min_current",
+    pb.CDR_DIMENSION_TYPE_MAX_CURRENT: "max_current",
+    pb.CDR_DIMENSION_TYPE_MIN_POWER: "min_power",
+    pb.CDR_DIMENSION_TYPE_MAX_POWER: "max_power",
+    pb.CDR_DIMENSION_TYPE_POWER: "average_power",
 }
-assert RatablePeriod._fields == (
-    "start",
-    "energy_kwh",
-    "time_hours",
-    "parking_hours",
-    "reservation_hours",
-    "min_current",
-    "max_current",
-    "min_power",
-    "max_power",
-    "average_power",
-    "tariff_id",
-)
-_LAST_ADDED = 1
-_LEAST = frozenset({2, 4})
+_ADDED = frozenset({"parking_hours", "reservation_hours"})
+_LEAST = frozenset({"min_current", "min_power"})
 #: Dimensions that price and restrict nothing.
-_IGNORED = frozenset(pb.CdrDimensionType.values()) - _PLACES.keys() - {_ENERGY, _TIME}
-_NOTHING_ELSE: tuple[Decimal | None, ...] = (None,) * len(_PLACES)
-_add, _make = EXACT.add, RatablePeriod._make
+_IGNORED = frozenset(pb.CdrDimensionType.values()) - _OTHERS.keys() - {_ENERGY, _TIME}
+#: Volumes as nearly all are written, one after the other: numbers by any rule, as one look tells of all of them.
+_PLAIN = re.compile(r"([0-9.]{1,40} )*[0-9.]{1,40}")
+_add = EXACT.add
 
 
-def read_periods(periods: Iterable[pb.ChargingPeriod]) -> tuple[RatablePeriod, ...] | None:
-    """Return the periods as rating reads them; None when one breaks a rule, which `refuse_periods` names.
-
-    Energies and times that are not finite are left to whoever adds them up.
-    """
-    found = []
+def read_periods(periods: Sequence[pb.ChargingPeriod]) -> ReportedPeriods | None:
+    """Return the periods; None when one breaks a rule, which `refuse_periods` names."""
+    rows, texts = [], []
     try:
-        for period in periods:
-            energy = time = None
-            others = _NOTHING_ELSE
-            for dimension in period.dimensions:
+        # Copied, as a list of messages tells its end by an exception, which costs more.
+        for period in periods[:]:
+            energy = time = others = None
+            for dimension in period.dimensions[:]:
                 kind = dimension.type
+                if kind in _IGNORED:
+                    continue
+                texts.append(text := dimension.volume.value)
+                volume = Decimal(text)
                 if kind == _ENERGY:
-                    volume = Decimal(dimension.volume.value)
                     energy = volume if energy is None else _add(energy, volume)
                 elif kind == _TIME:
-                    volume = Decimal(dimension.volume.value)
                     time = volume if time is None else _add(time, volume)
-                elif kind not in _IGNORED:
-                    others = _with(others, _PLACES[kind], Decimal(dimension.volume.value))
+                else:
+                    others = _with(others or NO_OTHERS, _OTHERS[kind], volume)
             stamp = period.start_date_time
-            start = datetime.fromtimestamp(stamp.seconds, UTC)
-            if nanos := stamp.nanos:
-                start += timedelta(microseconds=nanos // 1000)
-            elif not stamp.seconds:
+            seconds, nanos = stamp.seconds, stamp.nanos
+            if not (seconds or nanos) or not is_instant(seconds, nanos):
                 return None
-            found.append(_make((start, energy, time, *others, period.tariff_id or None)))
-    except (ArithmeticError, LookupError, ValueError, OSError):
-        # No number, a type that is none, a time beyond the calendar.
+            rows.append((seconds * 1_000_000 + nanos // 1000, energy, time, others, period.tariff_id))
+        if not _PLAIN.fullmatch(" ".join(texts)):
+            for text in texts:
+                parse_decimal(text)
+    except (ArithmeticError, LookupError, ValueError):
+        # No number, or none of sensible size, or of a type that is none.
         return None
-    return tuple(found)
+    return ReportedPeriods._make(zip(*rows, strict=True)) if rows else ReportedPeriods()
 
 
-def _with(held: tuple[Decimal | None, ...], place: int, volume: Decimal) -> tuple[Decimal | None, ...]:
+def _with(held: OtherVolumes, name: str, volume: Decimal) -> OtherVolumes:
     """Return the volumes with another; one given twice adds up, of minima and maxima the extreme counts."""
-    if not volume.is_finite():
-        raise ValueError(volume)
-    before = held[place]
+    before = getattr(held, name)
     if before is not None:
-        if place <= _LAST_ADDED:
+        if name in _ADDED:
             volume = _add(before, volume)
         else:
-            volume = min(before, volume) if place in _LEAST else max(before, volume)
-    return (*held[:place], volume, *held[place + 1 :])
+            volume = min(before, volume) if name in _LEAST else max(before, volume)
+    return held._replace(**{name: volume})
 
 
 def refuse_periods(reader: Reader, periods: Sequence[pb.ChargingPeriod], path: str) -> None:
@@ -96,7 +82,7 @@ def refuse_periods(reader: Reader, periods: Sequence[pb.ChargingPeriod], path: s
         at = f"{path}[{position}]"
         reader.time(f"{at}.start_date_time", period.start_date_time)
         for place, dimension in enumerate(period.dimensions):
-            if dimension.type in _PLACES or dimension.type in {_ENERGY, _TIME}:
+            if dimension.type in _OTHERS or dimension.type in {_ENERGY, _TIME}:
                 reader.decimal(f"{at}.dimensions[{place}].volume", dimension.volume)
             elif dimension.type not in _IGNORED:
                 reader.unknown(f"{at}.dimensions[{place}].type", dimension.type)

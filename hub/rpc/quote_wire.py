@@ -85,9 +85,10 @@ def read_continuation(request: tariff_pb2.QuoteSessionRequest) -> Continuation:
 def reported_from_pb(session: ChargingSession) -> Reported:
     """Return what was last reported of a session, as it is priced; raises Precondition where that cannot be."""
     message = session_object_pb2.Session.FromString(session.document)
-    periods = read_periods(message.charging_periods)
-    if periods is None:
+    reported = read_periods(message.charging_periods)
+    if reported is None:
         raise Precondition("SESSION_UNREADABLE", "the charging periods of the session hold what cannot be read")
+    periods = reported.ratable()
     end = time_from_pb(message.end_date_time) if message.HasField("end_date_time") else session.last_updated
     end = max([end, session.start_time, *(period.start for period in periods)])
     assumed = not periods
@@ -101,7 +102,7 @@ def reported_from_pb(session: ChargingSession) -> Reported:
         end=end,
         periods=periods,
         periods_assumed=assumed,
-        tariff_ids=list(dict.fromkeys(period.tariff_id for period in periods if period.tariff_id)),
+        tariff_ids=list(dict.fromkeys(filter(None, reported.tariff_ids))),
         terms=lambda record: _terms(record, evse, connector),
     )
 

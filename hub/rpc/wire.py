@@ -6,6 +6,7 @@ partner mends a message once.
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -69,16 +70,23 @@ class Reader:
         """Read a foreign id that may be absent."""
         return self.id(field, text, longest) if text else text
 
+    def ids(self, fields: Sequence[str], texts: Sequence[str], longest: int) -> None:
+        """Check several ids at once: a look at all of them tells whether each has to be looked at."""
+        if not all(texts) or max(map(len, texts)) > longest or not "".join(texts).isprintable():
+            for field, text in zip(fields, texts, strict=True):
+                self.id(field, text, longest)
+
     def time(self, field: str, stamp: Timestamp) -> datetime:
         """Read an instant: required, to the microsecond, within the years 1 to 9999."""
+        seconds, nanos = stamp.seconds, stamp.nanos
         # A Timestamp that is absent and one at the epoch read the same; no fact of ours is that old.
-        if not stamp.seconds and not stamp.nanos:
+        if not (seconds or nanos):
             self.refuse(field, "is required")
             return _EPOCH
-        if not _EARLIEST <= stamp.seconds <= _LATEST or not 0 <= stamp.nanos < 1_000_000_000:
+        if not is_instant(seconds, nanos):
             self.refuse(field, "is a time within the years 1 to 9999")
             return _EPOCH
-        return time_from_pb(stamp)
+        return time_from_seconds(seconds, nanos)
 
     def optional_time(self, field: str, owner: Message) -> datetime | None:
         """Read an instant that narrows a list; None when it is absent. The epoch is as good as any other."""
@@ -90,15 +98,15 @@ class Reader:
 
     def decimal(self, field: str, number: PbDecimal, *, required: bool = True) -> Decimal:
         """Read an exact decimal."""
-        if not number.value:
+        text = number.value
+        try:
+            if text:
+                return parse_decimal(text)
             if required:
                 self.refuse(field, "is required")
-            return Decimal(0)
-        try:
-            return parse_decimal(number.value)
         except ValueError as error:
             self.refuse(field, str(error))
-            return Decimal(0)
+        return Decimal(0)
 
     def request_id(self, text: str) -> str:
         """Read the idempotency key: a UUID, required where money or CDRs move (AIP-155)."""
@@ -154,6 +162,11 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+def is_instant(seconds: int, nanos: int) -> bool:
+    """Say whether the two parts of a Timestamp are such, and within the years 1 to 9999."""
+    return _EARLIEST <= seconds <= _LATEST and 0 <= nanos < 1_000_000_000
+
+
 def time_from_pb(stamp: Timestamp) -> datetime:
     """Return an instant to the microsecond; finer parts are cut off."""
     return time_from_seconds(stamp.seconds, stamp.nanos)
@@ -161,7 +174,8 @@ def time_from_pb(stamp: Timestamp) -> datetime:
 
 def time_from_seconds(seconds: int, nanos: int) -> datetime:
     """Return the instant of a Timestamp's two parts; raises OverflowError outside the years 1 to 9999."""
-    return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
+    # By position: by name a timedelta takes half as long again.
+    return _EPOCH + timedelta(0, seconds, nanos // 1000)
 
 
 def time_to_pb(instant: datetime) -> Timestamp:

@@ -24,7 +24,8 @@ from hub.crypto.verify import verify_bundle
 from hub.domain.acknowledgements import Decision, Reason
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Cycle, Netting, Rounding, Terms
 from hub.domain.cdrs.checks import Check
-from hub.domain.cdrs.record import Cdr, CdrAnswer, PeriodSums
+from hub.domain.cdrs.periods import PeriodSums
+from hub.domain.cdrs.record import Cdr, CdrAnswer
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.periods import Period, PeriodState
 from hub.domain.clearing.records import StatementRecord, StatementState
@@ -106,7 +107,7 @@ class Desk:
             total_energy=Decimal(10),
             total_time=Decimal(1),
             periods=PeriodSums(
-                count=1,
+                number=1,
                 first_start=now - timedelta(hours=1),
                 last_start=now - timedelta(hours=1),
                 energy=Decimal(10),

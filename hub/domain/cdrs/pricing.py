@@ -5,12 +5,13 @@ nobody can bill by a tariff that drivers have never seen. A CDR that names no ta
 connector named when the session began. Rated in the zone of the published location.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from hub.domain.cdrs.periods import total
 from hub.domain.cdrs.record import Cdr
 from hub.domain.errors import HubError
 from hub.domain.ids import fold
@@ -126,7 +127,7 @@ def price_cdr(
             end=cdr.end_time,
             time_zone=time_zone or "UTC",
             currency=cdr.currency,
-            periods=_as_one(cdr, compiled, policy) if costs_only else cdr.ratable,
+            periods=_as_one(cdr, compiled, policy) if costs_only else cdr.reported.ratable(),
         )
         rated = rate(session, compiled, policy)
         expired = None
@@ -143,23 +144,19 @@ def _as_one(cdr: Cdr, compiled: Sequence[CompiledTariff], policy: PricingPolicy)
     The costs are the same: steps and fees are of the whole session, and times are whole seconds before they are added.
     Whatever is odd about the periods stays, so that the engine sees it.
     """
-    periods = cdr.ratable
+    reported = cdr.reported
     ordinary = policy.snap_to_seconds and policy.missing_time is MissingTime.NOTHING
     # Which of charging and parking came last is lost in the sum.
     ordinary = ordinary and policy.time_step is not TimeStepRule.LAST_TIME_BASED
     inside = cdr.start_time <= cdr.periods.first_start and cdr.periods.last_start <= cdr.end_time
-    if len(periods) < _FEW or len(compiled) != 1 or not (ordinary and inside and _is_flat(compiled[0])):
-        return periods
-    energy = charging = parking = _ZERO
-    for period in periods:
-        _, kwh, time, parked, reserved, *_ = period
-        if reserved or (kwh and kwh < 0) or (time and time < 0) or (parked and parked < 0):
-            return periods
-        energy = CONTEXT.add(energy, kwh) if kwh else energy
-        charging = CONTEXT.add(charging, _seconds(time)) if time else charging
-        parking = CONTEXT.add(parking, _seconds(parked)) if parked else parking
+    if len(reported.starts) < _FEW or len(compiled) != 1 or not (ordinary and inside and _is_flat(compiled[0])):
+        return reported.ratable()
+    energies, times, parkings = reported.energies, reported.times, reported.parkings()
+    if any(reported.reservations()) or min(filter(None, (*energies, *times, *parkings)), default=_ZERO) < 0:
+        return reported.ratable()
+    energy, charging, parking = total(energies, CONTEXT), _seconds(times), _seconds(parkings)
     if max(energy, charging, parking) >= LARGEST_NUMBER:
-        return periods
+        return reported.ratable()
     whole = RatablePeriod(
         start=cdr.start_time,
         energy_kwh=energy,
@@ -169,8 +166,10 @@ def _as_one(cdr: Cdr, compiled: Sequence[CompiledTariff], policy: PricingPolicy)
     return (whole,)
 
 
-def _seconds(hours: Decimal) -> Decimal:
-    return CONTEXT.multiply(hours, _HOUR).quantize(_ONE, ROUND_HALF_UP, CONTEXT)
+def _seconds(times: Iterable[Decimal | None]) -> Decimal:
+    """Add up hours as whole seconds, each rounded for itself."""
+    whole = (CONTEXT.multiply(hours, _HOUR).quantize(_ONE, ROUND_HALF_UP, CONTEXT) for hours in times if hours)
+    return total(whole, CONTEXT)
 
 
 @lru_cache(maxsize=4_096)
@@ -229,9 +228,9 @@ def _named(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:
 
 def _named_by_period(cdr: Cdr, folded: str, known: GivenTariff | None) -> UsedTariff:
     position, spelt = next(
-        (position, period.tariff_id)
-        for position, period in enumerate(cdr.ratable)
-        if period.tariff_id is not None and fold(period.tariff_id) == folded
+        (position, tariff_id)
+        for position, tariff_id in enumerate(cdr.reported.tariff_ids)
+        if tariff_id and fold(tariff_id) == folded
     )
     field = f"charging_periods[{position}].tariff_id"
     if known is None:

@@ -10,22 +10,11 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import NamedTuple
 
+from hub.domain.cdrs.periods import PeriodSums, ReportedPeriods
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Receipt
 from hub.domain.meter.evidence import MeterEvidence
-from hub.domain.rating.session import RatablePeriod
 from hub.domain.tariffs import GivenTariff
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodSums:
-    """What the checks ask of all charging periods together: the first and last start, and sums in kWh and hours."""
-
-    count: int
-    first_start: datetime
-    last_start: datetime
-    energy: Decimal
-    time: Decimal
 
 
 class ClaimedCost(NamedTuple):
@@ -52,13 +41,14 @@ class Cdr(NamedTuple):
         total_cost: Before taxes, in major units of the currency.
         total_energy: In kWh.
         total_time: In hours, parking included.
+        periods: What the checks ask of the charging periods.
         credit_of: The id of the CDR that this one credits; empty on a charge.
         document: The sender's message, serialised.
         digest: SHA-256 of the document.
         meter: What its signed meter values were found to prove on arrival; None on one without any, and on a credit.
         tariffs: Those inside the CDR.
         tariff_ids: Folded ids of the tariffs that the CDR or its periods name, each once.
-        ratable: The charging periods, as rating reads them.
+        reported: The charging periods.
         costs: What the CDR states of its costs, the total's first.
     """
 
@@ -88,7 +78,7 @@ class Cdr(NamedTuple):
     meter: MeterEvidence | None = None
     tariffs: tuple[GivenTariff, ...] = ()
     tariff_ids: tuple[str, ...] = ()
-    ratable: tuple[RatablePeriod, ...] = ()
+    reported: ReportedPeriods = ReportedPeriods()
     costs: tuple[ClaimedCost, ...] = ()
 
     @property

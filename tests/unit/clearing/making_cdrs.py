@@ -6,11 +6,14 @@ from typing import Any
 
 from hub.domain.agreements import Cycle
 from hub.domain.cdrs.checks import Known, KnownEvse, KnownPeriod
-from hub.domain.cdrs.record import Cdr, PeriodSums
+from hub.domain.cdrs.periods import OtherVolumes, PeriodSums, ReportedPeriods
+from hub.domain.cdrs.record import Cdr
 from hub.domain.ids import ObjectId, PartyId
+from hub.domain.rating import RatablePeriod
 
 CPO, EMSP = PartyId("NL", "CPO"), PartyId("DE", "MSP")
 START = datetime(2026, 9, 14, 8, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 KNOWN = Known(
     now=START + timedelta(days=1),
@@ -50,13 +53,29 @@ def charge(name: str = "CDR-1", cpo: PartyId = CPO, **changes: Any) -> Cdr:
         total_cost=Decimal(7),
         total_energy=Decimal(20),
         total_time=Decimal(2),
-        periods=PeriodSums(count=1, first_start=start, last_start=start, energy=Decimal(20), time=Decimal(2)),
+        periods=PeriodSums(number=1, first_start=start, last_start=start, energy=Decimal(20), time=Decimal(2)),
         credit=False,
         credit_of="",
         document=b"",
         digest=b"",
     )
     return made._replace(**changes)
+
+
+def reported(*periods: RatablePeriod) -> ReportedPeriods:
+    """Return periods as they are kept with a CDR."""
+    return ReportedPeriods(
+        starts=tuple((period.start - _EPOCH) // timedelta(microseconds=1) for period in periods),
+        energies=tuple(period.energy_kwh for period in periods),
+        times=tuple(period.time_hours for period in periods),
+        others=tuple(_others(period) for period in periods),
+        tariff_ids=tuple(period.tariff_id or "" for period in periods),
+    )
+
+
+def _others(period: RatablePeriod) -> OtherVolumes | None:
+    volumes = OtherVolumes(*period[3:-1])
+    return None if volumes == OtherVolumes() else volumes
 
 
 def evse(power: int | None) -> KnownEvse:

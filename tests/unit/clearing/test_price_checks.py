@@ -30,7 +30,7 @@ from hub.domain.tariffs import (
     TariffElement,
     TaxIncluded,
 )
-from tests.unit.clearing.making_cdrs import CPO, START, charge, evse
+from tests.unit.clearing.making_cdrs import CPO, START, charge, evse, reported
 from tests.unit.clearing.making_cdrs import KNOWN as NOWHERE
 
 KNOWN = NOWHERE._replace(evse=evse(None))
@@ -68,9 +68,9 @@ def published(*tariffs: Tariff) -> Mapping[str, GivenTariff]:
 def rated(*inside: Tariff, **changes: Any) -> Cdr:
     """Return a charge of 20 kWh in two hours for 7.00, with tariffs inside."""
     period = RatablePeriod(start=START, energy_kwh=Decimal(20), time_hours=Decimal(2))
-    changes = {"ratable": (period,), "tariffs": tuple(map(given, inside)), **changes}
-    periods = [each.tariff_id.lower() for each in changes["ratable"] if each.tariff_id]
-    ids = dict.fromkeys([each.id.lower() for each in changes["tariffs"]] + periods)
+    changes = {"reported": reported(*changes.pop("ratable", [period])), "tariffs": tuple(map(given, inside)), **changes}
+    named = [each.lower() for each in changes["reported"].tariff_ids if each]
+    ids = dict.fromkeys([each.id.lower() for each in changes["tariffs"]] + named)
     return charge(start_time=START, tariff_ids=tuple(ids), **changes)
 
 

@@ -75,7 +75,7 @@ def _times(cdr: Cdr, known: Known) -> Found:
 
 
 def _sums(cdr: Cdr) -> Found:
-    allowed = _ROUNDING * cdr.periods.count
+    allowed = _ROUNDING * cdr.periods.number
     if abs(EXACT.subtract(cdr.periods.energy, cdr.total_energy)) > allowed:
         yield Check.ENERGY_SUM_MISMATCH, "total_energy", "is not the sum of the charging periods"
     if cdr.periods.time and abs(EXACT.subtract(cdr.periods.time, cdr.total_time)) > allowed:
