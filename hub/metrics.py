@@ -1,6 +1,7 @@
-"""What the hub tells Prometheus: calls, commits, journal, links, relays and jobs, on a port of their own.
+"""What the hub tells Prometheus: calls, commits, journal, links, relays, jobs and gaps, on a port of their own.
 
 Labels have few values by construction: methods and codes of the contract, names of jobs; never a partner.
+docs/metrics.md lists them all.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -62,6 +63,12 @@ class Metrics:
         )
         self._relay_of: dict[tuple[str, str, str], Histogram] = {}
         self._jobs = Counter("roamhub_jobs_total", "Runs of jobs, by outcome.", ["job", "outcome"], registry=registry)
+        self._gaps = Gauge(
+            "roamhub_gaps",
+            "What should be on record and is not, of all parties, by kind and age.",
+            ["kind", "older_than"],
+            registry=registry,
+        )
 
     def rpc(self, method: str, code: str, seconds: float) -> None:
         """Count a finished call."""
@@ -87,6 +94,10 @@ class Metrics:
     def job(self, name: str, outcome: str) -> None:
         """Count a run of a job: done, failed or skipped."""
         self._jobs.labels(name, outcome).inc()
+
+    def gaps(self, kind: str, older_than: str, count: int) -> None:
+        """Take in how many gaps there are of a kind that are older than that."""
+        self._gaps.labels(kind, older_than).set(count)
 
     def read_heads(self, head: Callable[[Stream], int]) -> None:
         """Read the journal's heads from here whenever somebody asks."""

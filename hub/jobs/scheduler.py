@@ -7,7 +7,7 @@ too often, in several processes, or again after a crash. The first run is at the
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -34,11 +34,10 @@ class Scheduler:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         logging.getLogger("apscheduler.executors.default").setLevel(logging.CRITICAL)
 
-    def every(self, seconds: float, name: str, job: Job) -> None:
-        """Run a job at the start and then at this interval."""
-        self._scheduler.add_job(
-            self._run, "interval", (name, job), id=name, seconds=seconds, next_run_time=datetime.now(UTC)
-        )
+    def every(self, seconds: float, name: str, job: Job, *, after_seconds: float = 0) -> None:
+        """Run a job at the start, or so long after, and then at this interval."""
+        first = datetime.now(UTC) + timedelta(seconds=after_seconds)
+        self._scheduler.add_job(self._run, "interval", (name, job), id=name, seconds=seconds, next_run_time=first)
 
     def start(self) -> None:
         """Begin; call on the event loop."""

@@ -25,6 +25,7 @@ from hub.domain.journal import Stream
 from hub.domain.rates import RateLimit
 from hub.jobs.agreements import AgreementClock
 from hub.jobs.clearing import ClearingJobs
+from hub.jobs.gaps import GAPS_AFTER_SECONDS, GAPS_SECONDS, GapCounter
 from hub.jobs.news import NEWS_SECONDS, News
 from hub.jobs.returns import ReturnsClock
 from hub.jobs.scheduler import Scheduler
@@ -170,6 +171,9 @@ class Hub:
         self.scheduler.every(config.clearing_seconds, "returns", returns)
         pruning = SpanPruning(committer=self.committer, reads=self.reads)
         self.scheduler.every(SPANS_SECONDS, "spans", pruning)
+        if config.metrics_listen:
+            gaps = GapCounter(reads=self.reads, tell=self.metrics.gaps)
+            self.scheduler.every(GAPS_SECONDS, "gaps", gaps, after_seconds=GAPS_AFTER_SECONDS)
         self._servers: list[grpc.aio.Server] = []
         self._opened = AsyncExitStack()
 

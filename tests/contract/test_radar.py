@@ -15,6 +15,7 @@ from hub.domain.authorizations import Allowed, Source
 from hub.domain.errors import NotFound
 from hub.domain.ids import PartyId
 from hub.domain.radar import Gap, GapKind, GapLevel, GapReason
+from hub.jobs.gaps import GapCounter
 from tests.gaps import CPO, EMSP, OPERATOR, OTHER_CPO, OTHER_EMSP, World, caller, subjects
 from tests.support import START, Spine, open_spine
 
@@ -308,3 +309,21 @@ def by_cpo_and_age(gaps: Sequence[Gap]) -> bool:
     blocks = [cpo for place, cpo in enumerate(cpos) if place == 0 or cpos[place - 1] != cpo]
     ordered = all(a.since <= b.since for a, b in itertools.pairwise(gaps) if a.cpo == b.cpo)
     return len(blocks) == len(set(blocks)) and ordered
+
+
+async def test_the_job_counts_the_gaps_of_all_parties_by_kind_and_age(world: World) -> None:
+    told: dict[tuple[str, str], int] = {}
+    count = GapCounter(reads=world.spine.reads, tell=lambda kind, age, number: told.update({(kind, age): number}))
+    assert not await count()
+    assert set(told.values()) == {0}
+    await world.session("S1")
+    await world.session("S2", cpo=OTHER_CPO)
+    world.spine.clock.advance(days=5)
+    await world.session("S3")
+    world.spine.clock.advance(days=2, hours=1)
+    assert await count()
+    assert {key: number for key, number in told.items() if number} == {
+        ("session_without_cdr", "1d"): 3,
+        ("session_without_cdr", "7d"): 2,
+    }
+    assert len(told) == len(GapKind) * 2

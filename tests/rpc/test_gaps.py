@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.type.decimal_pb2 import Decimal as PbDecimal
+from prometheus_client import generate_latest
 from roamhub.v1 import (
     clearing_pb2 as pb,
 )
@@ -19,6 +20,7 @@ from roamhub.v1 import (
 from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub
 
 from hub.domain.parties import Role
+from hub.jobs.gaps import GapCounter
 from hub.main import Hub
 from tests.cdrs import stamp
 from tests.conftest import PartnerFactory
@@ -191,3 +193,16 @@ async def test_a_page_token_goes_with_its_arguments(cpo: Partner, emsp: Partner)
     page = await stub.ListGaps(pb.ListGapsRequest(parent="agreements/-", page_size=1))
     other = pb.ListGapsRequest(parent="agreements/-", filter=SESSIONS, page_token=page.next_page_token)
     assert (await refused(stub.ListGaps(other))).fields == ["page_token"]
+
+
+async def test_the_metrics_count_what_is_missing_and_name_nobody(hub: Hub, partner: PartnerFactory) -> None:
+    cpo, emsp = await partner("NL-CPO", roles=(Role.CPO,)), await partner("DE-MSP", roles=(Role.EMSP,))
+    await agree(hub, cpo.party, emsp.party)
+    await report(cpo, emsp, "S1")
+    await report(cpo, emsp, "S2", NOW - timedelta(days=8))
+    assert await GapCounter(reads=hub.reads, tell=hub.metrics.gaps)()
+    text = generate_latest(hub.metrics.registry).decode()
+    assert 'roamhub_gaps{kind="session_without_cdr",older_than="1d"} 2.0' in text
+    assert 'roamhub_gaps{kind="session_without_cdr",older_than="7d"} 1.0' in text
+    assert 'roamhub_gaps{kind="session_without_end",older_than="1d"} 0.0' in text
+    assert "CPO" not in text
