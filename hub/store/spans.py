@@ -151,19 +151,14 @@ class StoredSpans:
     def _keys(self, spans: Sequence[Span]) -> list[Row]:
         """Return the keys of every slot in which something may touch a span; places are even for tokens."""
         keys: list[Row] = []
-        numbers = self._numbers(spans)
+        parties = self._directory().parties
         for number, (cpo, emsp, token, evse, twin, start, end, near) in enumerate(spans):
-            payer, owner = numbers[emsp], numbers[cpo]
+            payer, owner = parties[emsp].number, parties[cpo].number
             for season in range((start - near) // _SLOT, max(end, start + near) // _SLOT + 1):
                 high = season << 48
                 keys.append((payer, high | token & _HASH, 2 * number, start, end, twin, near))
                 keys.append((owner, high | evse & _HASH, 2 * number + 1, start, end, twin, near))
         return keys
-
-    def _numbers(self, spans: Iterable[Span]) -> Mapping[PartyId, int]:
-        """Return the numbers of the parties of these spans."""
-        parties = self._directory().parties
-        return {party: parties[party].number for party in {party for span in spans for party in span[:2]}}
 
     def _others(
         self, keys: Iterable[Row], place: int, span: Span, apart_from: Collection[int]
@@ -197,11 +192,10 @@ class StoredSpans:
 
     def add(self, charges: Iterable[Occupied]) -> None:
         """Record what charges occupy."""
-        charges = list(charges)
-        numbers = self._numbers(span for span, _ in charges)
+        parties = self._directory().parties
         insert = self._session.insert
         for (cpo, emsp, token, evse, twin, start, end, _), idx in charges:
-            payer, owner = numbers[emsp], numbers[cpo]
+            payer, owner = parties[emsp].number, parties[cpo].number
             for season in range(start // _SLOT, end // _SLOT + 1):
                 high = season << 48
                 insert(ChargeSpanRow, (payer, high | token & _HASH, idx, start, end, twin))

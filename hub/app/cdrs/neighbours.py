@@ -44,6 +44,7 @@ class Neighbours:
         self._removed: list[Occupied] = []
         #: Charges by the hash of their token, of their EVSE and of what tells twins; then by journal index.
         self._by_hash: defaultdict[int, dict[int, _Charge]] = defaultdict(dict)
+        self._in_common = _in_common(self._spans.values())
         self._lifted = {key: _Charge(key, found) for key, found in uow.spans.of(credited).items()} if credited else {}
         for charge in self._lifted.values():
             self._enter(charge)
@@ -90,7 +91,8 @@ class Neighbours:
     def accepted(self, cdr: Cdr, index: int) -> None:
         """Take in that a charge was accepted."""
         charge = self._added[cdr.id] = _Charge(cdr.id, Occupied(self._spans[id(cdr)], index))
-        self._enter(charge)
+        if not self._in_common.isdisjoint(charge.occupied.span.hashes):
+            self._enter(charge)
 
     def credited(self, charge: ObjectId) -> None:
         """Take in that a charge was credited."""
@@ -101,12 +103,12 @@ class Neighbours:
                 return
             self._removed.append(credited.occupied)
         span, index = credited.occupied
-        for key in (span.token, span.evse, span.twin):
-            del self._by_hash[key][index]
+        for key in span.hashes:
+            self._by_hash[key].pop(index, None)
 
     def _enter(self, charge: _Charge) -> None:
         span, index = charge.occupied
-        for key in (span.token, span.evse, span.twin):
+        for key in span.hashes:
             self._by_hash[key][index] = charge
 
     def record(self) -> None:
@@ -114,6 +116,17 @@ class Neighbours:
         self._spans_on_record.add(charge.occupied for charge in self._added.values())
         if self._removed:
             self._spans_on_record.remove(self._removed)
+
+
+def _in_common(spans: Iterable[Span]) -> set[int]:
+    """Return the hashes that more than one of the group's charges have: of most charges none."""
+    seen: set[int] = set()
+    common: set[int] = set()
+    for span in spans:
+        hashes = span.hashes
+        common.update(seen.intersection(hashes))
+        seen.update(hashes)
+    return common
 
 
 def _first(charges: Mapping[int, _Charge], meets: Callable[[Span, Span], bool], span: Span) -> str | None:

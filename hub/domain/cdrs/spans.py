@@ -62,6 +62,11 @@ class Span(NamedTuple):
         """Whether the charge names its session."""
         return self.near == _SESSION_NEAR
 
+    @property
+    def hashes(self) -> tuple[int, int, int]:
+        """The three hashes by which others are found that have anything in common with it."""
+        return self[2:5]
+
     @classmethod
     def of(cls, cdr: Cdr) -> "Span":
         """Return the span of a charge."""
