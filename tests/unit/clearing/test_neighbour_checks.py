@@ -8,7 +8,7 @@ import pytest
 
 from hub.domain.agreements import CheckAction
 from hub.domain.cdrs.checks import Check, KnownNeighbours, examine
-from hub.domain.cdrs.checks.neighbours import check_neighbours
+from hub.domain.cdrs.checks.neighbours import shared
 from hub.domain.cdrs.record import Severity
 from hub.domain.cdrs.spans import LENGTH_MAX, Span, overlap, twins
 from hub.domain.ids import PartyId
@@ -121,13 +121,13 @@ TOLD = {
 
 @pytest.mark.parametrize(("neighbours", "told"), TOLD.items())
 def test_others_are_named_to_those_who_may_know_them(neighbours: KnownNeighbours, told: dict[str, str]) -> None:
-    found = check_neighbours(charge(), KNOWN._replace(neighbours=neighbours))
+    found = shared(neighbours, session=False)
     assert {str(code): message for code, _, message in found} == told
 
 
 def test_a_duplicate_is_told_by_its_session_where_it_names_one() -> None:
-    known = KNOWN._replace(neighbours=KnownNeighbours(None, None, "A"))
-    fields = [[field for _, field, _ in check_neighbours(charge(session_id=s), known)] for s in ("", "S-1")]
+    found = KnownNeighbours(None, None, "A")
+    fields = [[field for _, field, _ in shared(found, session=session)] for session in (False, True)]
     assert fields == [["id"], ["session_id"]]
 
 

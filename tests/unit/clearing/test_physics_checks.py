@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from hub.domain.agreements import Cycle
-from hub.domain.cdrs.checks.late import check_late
+from hub.domain.cdrs.checks import Check, Known
+from hub.domain.cdrs.checks.charges import check_charge
 from hub.domain.cdrs.checks.physics import check_physics
 from hub.domain.locations import EvseFacts, Offer
 from tests.unit.clearing.making_cdrs import KNOWN, START, charge, evse, open_period
@@ -87,6 +88,11 @@ LATE = {
 }
 
 
+def late(end: datetime, known: Known) -> list[str]:
+    """Return what is said about how late a charge is."""
+    return [message for code, _, message in check_charge(charge(end_time=end), known) if code is Check.LATE]
+
+
 @pytest.mark.parametrize(("end", "cycle", "told"), LATE.values(), ids=LATE)
 def test_a_late_charge_is_told_its_month_and_whole_days(
     end: datetime, cycle: Cycle, told: tuple[str, int] | None
@@ -94,17 +100,17 @@ def test_a_late_charge_is_told_its_month_and_whole_days(
     known = KNOWN._replace(
         now=ARRIVED, period=open_period(BOUNDARY, first_date=date(2026, 10, 1), cycle=cycle, zone="Europe/Amsterdam")
     )
-    found = [message for _, _, message in check_late(charge(end_time=end), known)]
+    found = late(end, known)
     expected = "is of {}, whose period ended {} days ago; it joins the one that is open"
     assert found == ([expected.format(*told)] if told else [])
 
 
 def test_before_the_first_cut_off_nothing_is_late() -> None:
-    assert not list(check_late(charge(end_time=START - timedelta(days=400)), KNOWN))
+    assert not late(START - timedelta(days=400), KNOWN)
 
 
 def test_within_one_day_nothing_is_late_as_statements_count_by_date() -> None:
     noon = datetime(2026, 10, 6, 12, tzinfo=UTC)
     period = open_period(noon, first_date=noon.date(), cycle=Cycle.HOURLY, zone="UTC")
     known = KNOWN._replace(now=noon + timedelta(minutes=5), period=period)
-    assert not list(check_late(charge(end_time=noon - timedelta(hours=1)), known))
+    assert not late(noon - timedelta(hours=1), known)

@@ -7,15 +7,14 @@ the open period's first. Before the first cut-off of an agreement nothing is lat
 from zoneinfo import ZoneInfo
 
 from hub.domain.cdrs.checks.codes import Check, Found
-from hub.domain.cdrs.checks.known import Known
+from hub.domain.cdrs.checks.known import Known, KnownPeriod
 from hub.domain.cdrs.record import Cdr
 from hub.domain.clearing.cycles import window_at
 
 
-def check_late(cdr: Cdr, known: Known) -> Found:
-    """Yield how late a charge is."""
-    period = known.period
-    if period is None or cdr.end_time >= period.start_time:
+def check_late(cdr: Cdr, known: Known, period: KnownPeriod) -> Found:
+    """Yield how late a charge is for a period that is open."""
+    if cdr.end_time >= period.start_time:
         return
     zone = ZoneInfo(period.time_zone)
     tax_date = cdr.end_time.astimezone(zone).date()

@@ -5,14 +5,7 @@ parties is not named.
 """
 
 from hub.domain.cdrs.checks.codes import Check, Found
-from hub.domain.cdrs.checks.known import Known, KnownNeighbours
-from hub.domain.cdrs.record import Cdr
-
-
-def check_neighbours(cdr: Cdr, known: Known) -> Found:
-    """Yield whose session, token or EVSE a charge claims as well."""
-    if known.neighbours is not None:
-        yield from shared(known.neighbours, session=bool(cdr.session_id))
+from hub.domain.cdrs.checks.known import KnownNeighbours
 
 
 def shared(found: KnownNeighbours, *, session: bool) -> Found:

@@ -14,11 +14,8 @@ _LARGEST = Decimal(10) ** 12
 _NOTHING = Price(before_taxes=_ZERO, after_taxes=_ZERO)
 
 
-def check_price(cdr: Cdr, known: Known) -> Found:
-    """Yield what is wrong with a charge's price."""
-    price = known.price
-    if price is None:
-        return
+def check_price(cdr: Cdr, known: Known, price: CdrPrice) -> Found:
+    """Yield what is wrong with a charge's price, of which ours is known."""
     for used in price.tariffs:
         if used.source is None or used.source is TariffSource.EMBEDDED:
             yield Check.TARIFF_UNKNOWN, used.field, "is no tariff that the CPO had published when the session began"
