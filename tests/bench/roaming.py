@@ -5,10 +5,13 @@ from roamhub.v1 import location_pb2, location_pb2_grpc, token_object_pb2, token_
 from tests import catalog
 from tests.bench.load import Served
 
+#: When the location was last changed, in minutes from now: before any of the sessions began.
+_LONG_AGO = -400 * 24 * 60
+
 
 async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueType", count: int = 1) -> None:
     """Publish LOC1 of NL-CPO with EVSEs E1 and so on, and as many tokens TOK1 and so on of each eMSP, at most 1000."""
-    evses = [catalog.evse(f"E{number + 1}") for number in range(count)]
+    evses = [catalog.evse(f"E{number + 1}", _LONG_AGO) for number in range(count)]
     tokens = [
         token_object_pb2.Token(
             country_code="DE",
@@ -25,7 +28,7 @@ async def publish(hub: Served, whitelist: "token_object_pb2.WhitelistType.ValueT
     ]
     async with hub.channel("cpo") as cpo, hub.channel("emsp") as emsp, hub.channel("unrated") as unrated:
         await location_pb2_grpc.LocationServiceStub(cpo).PutLocation(
-            location_pb2.PutLocationRequest(location=catalog.location(evses=evses))
+            location_pb2.PutLocationRequest(location=catalog.location(minutes=_LONG_AGO, evses=evses))
         )
         await token_pb2_grpc.TokenServiceStub(emsp).BatchPutTokens(token_pb2.BatchPutTokensRequest(tokens=tokens))
         for token in tokens:
