@@ -128,11 +128,12 @@ class Directory:
         What began under an agreement is settled under it: a suspension or termination since then does not matter,
         and after an amendment the version in force now counts.
         """
-        pair = cpo, emsp
-        for version in (self.upcoming.get(pair), self.standing.get(pair), self.over.get(pair)):
-            if version is not None and version.covers(start):
-                return version
-        return None
+        return next((version for version in self.versions(cpo, emsp) if version.covers(start)), None)
+
+    def versions(self, cpo: PartyId, emsp: PartyId) -> Iterable[Agreement]:
+        """Return the versions that may cover a session between the two; the first that does counts."""
+        found = (kept.get((cpo, emsp)) for kept in (self.upcoming, self.standing, self.over))
+        return [version for version in found if version is not None]
 
     def why_not(self, cpo: PartyId, emsp: PartyId, service: Service, now: datetime) -> Refusal | None:
         """Return which agreement and clause forbids the service between the two at that instant, or None."""

@@ -116,7 +116,7 @@ class JournalWriter:
 
     def append(self, stream: Stream, fact: Fact) -> Receipt:
         """Append one fact at the stream's next index."""
-        head = self._heads[stream]
+        parties, head = self.parties, self._heads[stream]
         index = head.size
         leaf = leaf_hash(fact.body) if stream is Stream.CLEARING else b""
         self._heads[stream] = Head(index + 1, head.frontier, self._now)
@@ -126,8 +126,8 @@ class JournalWriter:
                 index,
                 self._now_micros,
                 str(fact.kind),
-                self._number(fact.owner),
-                self._number(fact.counterparty),
+                None if fact.owner is None else parties[fact.owner].number,
+                None if fact.counterparty is None else parties[fact.counterparty].number,
                 int(fact.private),
                 fact.subject,
                 fact.body,
@@ -137,9 +137,6 @@ class JournalWriter:
         )
         self.entries.append(Entry(stream=stream, index=index, recorded_time=self._now, fact=fact, leaf_hash=leaf))
         return Receipt(index, leaf)
-
-    def _number(self, party: PartyId | None) -> int | None:
-        return None if party is None else self.parties[party].number
 
     def head(self, stream: Stream) -> int:
         """Return the number of entries, those of this transaction included."""

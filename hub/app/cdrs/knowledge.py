@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
+from hub.app.cdrs.dealings import Dealing, Dealings
 from hub.app.cdrs.neighbours import Neighbours
 from hub.app.cdrs.offers import Offers
 from hub.app.cdrs.tariffs import PublishedTariffs, TariffReader
 from hub.app.ports.cdrs import AuthorizationKey, Proof, StoredCdr
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.agreements import Agreement, CheckAction
 from hub.domain.cdrs.checks import (
-    PRICE_CHECKS,
     Known,
     KnownAuthorization,
     KnownEvse,
@@ -23,9 +23,43 @@ from hub.domain.cdrs.checks import (
 from hub.domain.cdrs.pricing import CdrPrice, price_cdr
 from hub.domain.cdrs.record import Cdr, CdrState
 from hub.domain.ids import ObjectId, fold
-from hub.domain.locations import EvseFacts, EvseKey
-from hub.domain.rating import policy_named
+from hub.domain.locations import ConnectorKey, EvseFacts, EvseKey
 from hub.domain.tokens import TokenKey
+
+
+class _Asked(NamedTuple):
+    """What one charge asks for; None where it names no such thing, or need not be asked for.
+
+    Found before: `dealing`, what it falls under.
+    """
+
+    dealing: Dealing | None
+    connector: ConnectorKey
+    token: TokenKey | None
+    session: ObjectId | None
+    authorization: AuthorizationKey | None
+    proof: Proof | None
+
+    @classmethod
+    def by(cls, cdr: Cdr, dealings: Dealings) -> "_Asked":
+        """Return what a charge asks for."""
+        cpo, reference, meter = cdr.id.party, cdr.authorization_reference, cdr.meter
+        return cls(
+            dealing=dealings.covering(cdr),
+            connector=ConnectorKey(
+                EvseKey(cpo, fold(cdr.location_id), fold(cdr.evse_uid)),
+                fold(cdr.connector_id),
+            ),
+            token=None if reference else TokenKey.of(cdr.emsp, cdr.token_uid, cdr.token_type),
+            session=ObjectId(cpo, cdr.session_id) if cdr.session_id else None,
+            authorization=(cpo, reference) if reference else None,
+            proof=(cpo, meter.proof) if meter is not None and meter.proof else None,
+        )
+
+    @property
+    def priced(self) -> bool:
+        """Whether our own price is wanted."""
+        return self.dealing is not None and self.dealing.priced
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +67,8 @@ class Knowledge:
     """The answers, by what was asked.
 
     Attributes:
+        dealings: The versions of agreements that the group falls under.
+        asked: What each charge asks for, by its identity, as two may bear one id.
         stored: CDRs on record, among them the originals of credits; grows with what the group records.
         credited: CDRs that have been credited; grows likewise.
         evses: EVSEs of published locations; None for one that its location does not have.
@@ -41,11 +77,13 @@ class Knowledge:
         periods: Open periods that follow a cut-off, by agreement.
         zones: Time zones of the locations of those.
         offers: What the connectors offered when the sessions began.
-        tariffs: Tariffs as published when the sessions began.
+        tariffs: Tariffs as published when the sessions began, of those that are priced.
         proofs: CDRs by the signed values that came with them; grows with what the group records.
     """
 
     uow: UnitOfWork
+    dealings: Dealings
+    asked: Mapping[int, _Asked]
     stored: dict[ObjectId, StoredCdr]
     credited: set[ObjectId]
     sessions: Mapping[ObjectId, KnownSession]
@@ -63,40 +101,48 @@ class Knowledge:
     @classmethod
     def gather(cls, uow: UnitOfWork, cdrs: Sequence[Cdr], reader: TariffReader) -> "Knowledge":
         """Look everything up: one query for each kind of thing."""
+        dealings = Dealings(uow.directory, uow.now)
         originals = [ObjectId(cdr.id.party, cdr.credit_of) for cdr in cdrs if cdr.credit]
         charges = [cdr for cdr in cdrs if not cdr.credit]
-        places = [(cdr, _evse(cdr)) for cdr in charges]
-        evses = uow.locations.evses({key for _, key in places})
-        offers = Offers(uow, places, evses)
+        asked = [_Asked.by(cdr, dealings) for cdr in charges]
+        questions = list(zip(charges, asked, strict=True))
+        evses = uow.locations.evses({each.connector.evse for each in asked})
+        offers = Offers(uow, ((cdr, each.connector) for cdr, each in questions), evses)
         strays = {key for key, evse in evses.items() if evse is None}
-        unquoted = [cdr for cdr in charges if not cdr.authorization_reference]
-        proofs = {(cdr.id.party, cdr.meter.proof) for cdr in charges if cdr.meter is not None and cdr.meter.proof}
+        tokens = {each.token for each in asked if each.token is not None}
+        sessions = [each.session for each in asked if each.session is not None]
+        authorizations = {each.authorization for each in asked if each.authorization is not None}
+        proofs = {each.proof for each in asked if each.proof is not None}
         proven = {proof: list(ids) for proof, ids in uow.cdr_facts.proofs(proofs).items()} if proofs else {}
         others = [*originals, *(each for ids in proven.values() for each in ids)]
         stored = dict(uow.cdrs.find([*(cdr.id for cdr in cdrs), *others]))
         credited = set(uow.cdrs.credited(others)) if others else set()
         return cls(
             uow=uow,
+            dealings=dealings,
+            asked={id(cdr): each for cdr, each in questions},
             stored=stored,
             credited=credited,
             neighbours=Neighbours(
                 uow,
-                [cdr for cdr in charges if cdr.id not in stored],
+                [cdr for cdr, each in questions if each.dealing is not None and cdr.id not in stored],
                 [each for each in originals if each in stored and stored[each].accepted and each not in credited],
             ),
-            sessions=uow.sessions.known(ObjectId(cdr.id.party, cdr.session_id) for cdr in charges if cdr.session_id),
-            authorizations=uow.cdr_facts.authorizations(
-                {(cdr.id.party, cdr.authorization_reference) for cdr in charges if cdr.authorization_reference}
-            ),
-            tokens=uow.cdr_facts.tokens({_token(cdr) for cdr in unquoted}) if unquoted else frozenset(),
+            sessions=uow.sessions.known(sessions) if sessions else {},
+            authorizations=uow.cdr_facts.authorizations(authorizations) if authorizations else {},
+            tokens=uow.cdr_facts.tokens(tokens) if tokens else frozenset(),
             after_taxes=dict.fromkeys(originals) | dict(uow.cdrs.after_taxes(originals)) if originals else {},
-            periods=uow.clearing.open_after_cut_off(_agreements(uow, charges)) if charges else {},
+            periods=uow.clearing.open_after_cut_off(dealings.names()) if charges else {},
             evses=evses,
             zones=uow.locations.time_zones({ObjectId(key.party, key.location) for key in strays}) if strays else {},
             offers=offers,
-            tariffs=PublishedTariffs(uow, charges, offers, reader),
+            tariffs=PublishedTariffs(uow, [cdr for cdr, each in questions if each.priced], offers, reader),
             proofs=proven,
         )
+
+    def dealing(self, cdr: Cdr) -> Dealing | None:
+        """Return what a CDR falls under; None without an agreement for roaming that covers its session's start."""
+        return self.dealings.covering(cdr) if cdr.credit else self.asked[id(cdr)].dealing
 
     def learn(self, cdr: Cdr, index: int, *, accepted: bool) -> None:
         """Take note of what the group has recorded, at its index in the clearing journal."""
@@ -111,50 +157,58 @@ class Knowledge:
         if cdr.meter is not None and cdr.meter.proof:
             self.proofs.setdefault((cdr.id.party, cdr.meter.proof), []).append(cdr.id)
 
-    def about(self, cdr: Cdr, agreement: Agreement) -> Known:
-        """Return what bears on one CDR."""
-        key = _evse(cdr)
-        evse = self.evses.get(key)
+    def about(self, cdr: Cdr, dealing: Dealing) -> Known:
+        """Return what bears on one CDR under what its parties agreed."""
+        if cdr.credit:
+            # What is checked about a credit is its original alone.
+            return Known(
+                now=self.uow.now,
+                authorization=None,
+                token=False,
+                session=None,
+                location=False,
+                evse=None,
+                original=self._original(cdr),
+                currency=dealing.terms.currency,
+                age_max=dealing.terms.cdr_age_max,
+                period=None,
+            )
+        asked, terms = self.asked[id(cdr)], dealing.terms
+        evse = self.evses.get(asked.connector.evse)
         return Known(
             now=self.uow.now,
-            authorization=self.authorizations.get((cdr.id.party, cdr.authorization_reference))
-            if cdr.authorization_reference
-            else None,
-            token=not cdr.authorization_reference and _token(cdr) in self.tokens,
-            session=self.sessions.get(ObjectId(cdr.id.party, cdr.session_id)) if cdr.session_id else None,
-            location=key in self.evses,
-            evse=KnownEvse(evse.connectors.keys(), self._power(cdr, evse)) if evse is not None else None,
-            original=self._original(cdr) if cdr.credit else None,
-            currency=agreement.terms.currency,
-            age_max=agreement.terms.cdr_age_max,
-            period=self.periods.get(agreement.name),
-            price=None if cdr.credit else self._price(cdr, agreement, evse),
-            price_tolerance=agreement.terms.price_tolerance,
-            price_tolerance_relative=agreement.terms.price_tolerance_relative,
-            proven=self._proven(cdr) if cdr.meter is not None and cdr.meter.proof else None,
-            neighbours=None if cdr.credit else self.neighbours.about(cdr),
+            authorization=None if asked.authorization is None else self.authorizations.get(asked.authorization),
+            token=asked.token in self.tokens,
+            session=None if asked.session is None else self.sessions.get(asked.session),
+            location=evse is not None or asked.connector.evse in self.evses,
+            evse=None if evse is None else self._evse(cdr, evse, asked.connector.connector),
+            original=None,
+            currency=terms.currency,
+            age_max=terms.cdr_age_max,
+            period=self.periods.get(dealing.name),
+            price=self._price(cdr, dealing, evse) if dealing.priced else None,
+            price_tolerance=terms.price_tolerance,
+            price_tolerance_relative=terms.price_tolerance_relative,
+            proven=None if asked.proof is None else self._proven(asked.proof),
+            neighbours=self.neighbours.about(cdr),
         )
 
-    def _proven(self, cdr: Cdr) -> KnownProven | None:
+    def _proven(self, proof: Proof) -> KnownProven | None:
         """Return the CDR that the same signed values already stand for: one that is settled, or may yet be."""
-        assert cdr.meter is not None
-        for key in self.proofs.get((cdr.id.party, cdr.meter.proof), ()):
+        for key in self.proofs.get(proof, ()):
             stored = self.stored[key]
             if stored.answer.state in _MAY_BE_SETTLED and key not in self.credited:
                 return KnownProven(id=key, emsp=stored.emsp)
         return None
 
-    def _power(self, cdr: Cdr, evse: EvseFacts) -> int | None:
+    def _evse(self, cdr: Cdr, evse: EvseFacts, connector: str) -> KnownEvse:
         offer = self.offers.of(cdr)
-        return offer.power if offer is not None else evse.power_at(fold(cdr.connector_id), cdr.start_time)
+        power = offer.power if offer is not None else evse.power_at(connector, cdr.start_time)
+        return KnownEvse(evse.connectors.keys(), power)
 
-    def _price(self, cdr: Cdr, agreement: Agreement, evse: EvseFacts | None) -> CdrPrice | None:
-        checks = agreement.terms.checks
-        if checks and all(checks.get(code) is CheckAction.ACCEPT for code in PRICE_CHECKS):
-            return None
+    def _price(self, cdr: Cdr, dealing: Dealing, evse: EvseFacts | None) -> CdrPrice:
         zone = evse.time_zone if evse is not None else self.zones.get(ObjectId(cdr.id.party, cdr.location_id))
-        policy = policy_named(agreement.terms.pricing_policy)
-        return price_cdr(cdr, self.tariffs.of(cdr), zone, policy, costs_only=True)
+        return price_cdr(cdr, self.tariffs.of(cdr), zone, dealing.policy, costs_only=True)
 
     def _original(self, cdr: Cdr) -> KnownOriginal | None:
         key = ObjectId(cdr.id.party, cdr.credit_of)
@@ -173,19 +227,3 @@ class Knowledge:
 
 
 _MAY_BE_SETTLED = frozenset({CdrState.ACCEPTED, CdrState.QUARANTINED})
-
-
-def _agreements(uow: UnitOfWork, cdrs: Sequence[Cdr]) -> set[str]:
-    """Return the names of the agreements that the CDRs may fall under."""
-    directory = uow.directory
-    pairs = {(cdr.id.party, cdr.emsp) for cdr in cdrs}
-    versions = (kept.get(pair) for pair in pairs for kept in (directory.standing, directory.over))
-    return {version.name for version in versions if version is not None}
-
-
-def _token(cdr: Cdr) -> TokenKey:
-    return TokenKey.of(cdr.emsp, cdr.token_uid, cdr.token_type)
-
-
-def _evse(cdr: Cdr) -> EvseKey:
-    return EvseKey(cdr.id.party, fold(cdr.location_id), fold(cdr.evse_uid))

@@ -1,10 +1,9 @@
 """What the connectors of charges offered when the sessions began: how much power, and by which tariffs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.cdrs.record import Cdr
-from hub.domain.ids import fold
 from hub.domain.locations import ConnectorKey, EvseFacts, EvseKey, Offer
 
 
@@ -16,21 +15,20 @@ class Offers:
     """
 
     def __init__(
-        self, uow: UnitOfWork, charges: Sequence[tuple[Cdr, EvseKey]], evses: Mapping[EvseKey, EvseFacts | None]
+        self, uow: UnitOfWork, charges: Iterable[tuple[Cdr, ConnectorKey]], evses: Mapping[EvseKey, EvseFacts | None]
     ) -> None:
         #: By the charge's identity, as two charges may bear one id; None where nothing is known of then.
         self._offers: dict[int, Offer | None] = {}
         former: dict[int, tuple[ConnectorKey, Cdr]] = {}
         for cdr, key in charges:
-            evse = evses.get(key)
+            evse = evses.get(key.evse)
             if evse is None:
                 continue
-            connector = fold(cdr.connector_id)
-            offer = evse.connectors.get(connector)
+            offer = evse.connectors.get(key.connector)
             if offer is not None and offer.since <= cdr.start_time:
                 self._offers[id(cdr)] = offer
             else:
-                former[id(cdr)] = ConnectorKey(key, connector), cdr
+                former[id(cdr)] = key, cdr
         if former:
             wanted = {(key, cdr.start_time) for key, cdr in former.values()}
             found = uow.locations.former_offers(wanted)

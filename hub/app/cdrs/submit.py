@@ -7,15 +7,16 @@ refused: an error, and no trace. Or it is recorded in the clearing journal: acce
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
-from zoneinfo import ZoneInfo
 
+from hub.app.cdrs.dealings import Dealing
 from hub.app.cdrs.knowledge import Knowledge
 from hub.app.cdrs.tariffs import TariffReader
 from hub.app.clearing.facts import state_fact
 from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.agreements import Agreement, Service, Terms
+from hub.domain.agreements import Terms
 from hub.domain.cdrs.checks import decide, examine, rated_cost
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrState, Step
 from hub.domain.cdrs.standing import Cause, Standing, not_returned
@@ -23,10 +24,10 @@ from hub.domain.clearing.items import ClearingItem
 from hub.domain.errors import Conflict, HubError, Precondition, invalid
 from hub.domain.ids import ObjectId, fold
 from hub.domain.journal import EntryKind, Fact, Stream
-from hub.domain.leaf import SALT_BYTES, Sealer
+from hub.domain.leaf import SALT_BYTES
 from hub.domain.meter.cdr import SignedData
 
-_E4 = 10_000
+_E4 = Decimal(10_000)
 _KINDS = {
     CdrState.ACCEPTED: EntryKind.CDR_ACCEPTED,
     CdrState.QUARANTINED: EntryKind.CDR_QUARANTINED,
@@ -106,27 +107,32 @@ class _Intake:
         return answers
 
     def _one(self, submission: CdrSubmission) -> CdrAnswer:
-        cdr = submission.cdr
-        request = submission.platform, submission.request_id
-        asked = self._requests.get(request)
-        if asked is not None and asked != submission.asked:
+        request, asked = (submission.platform, submission.request_id), submission.asked
+        known = self._requests.get(request)
+        if known is not None and known != asked:
             raise Conflict("REQUEST_ID_REUSED", "request_id: was used for another CDR", field="request_id")
+        answer = self._answer(submission)
+        if known is None:
+            self._requests[request] = asked
+            self._uow.idempotency.remember(*request, asked, b"")
+        return answer
+
+    def _answer(self, submission: CdrSubmission) -> CdrAnswer:
+        cdr = submission.cdr
         stored = self._stored.get(cdr.id)
         if stored is not None:
             if stored.digest != cdr.digest:
                 raise Conflict("CDR_CONFLICT", "cdr.id: is on record with other content", field="cdr.id")
             if submission.replaces:
                 self._require_replaced(submission)
-            self._remember(submission)
             return stored.answer
         if cdr.end_time > self._uow.now + submission.skew_max:
             raise invalid("cdr.end_date_time", "lies in the future")
         replaced = self._replaced(submission) if submission.replaces else None
-        stored = self._record(cdr, self._agreement(cdr), replaced)
+        stored = self._record(cdr, self._dealing(cdr), replaced)
         self._stored[cdr.id] = stored
         if replaced is not None:
             self._replace(replaced, cdr.id)
-        self._remember(submission)
         return stored.answer
 
     def _replaced(self, submission: CdrSubmission) -> Standing:
@@ -175,37 +181,31 @@ class _Intake:
         self._standings[standing.id] = standing
         self._uow.cdr_standings.save(standing)
 
-    def _remember(self, submission: CdrSubmission) -> None:
-        """Keep what the request id stands for, unless that is known."""
-        request = submission.platform, submission.request_id
-        if request not in self._requests:
-            self._requests[request] = asked = submission.asked
-            self._uow.idempotency.remember(*request, asked, b"")
-
-    def _agreement(self, cdr: Cdr) -> Agreement:
-        agreement = self._uow.directory.agreement_covering(cdr.id.party, cdr.emsp, cdr.start_time)
-        if agreement is None or Service.ROAMING not in agreement.terms.services:
+    def _dealing(self, cdr: Cdr) -> Dealing:
+        dealing = self._knowledge.dealing(cdr)
+        if dealing is None:
             raise Precondition(
                 "NO_ACTIVE_AGREEMENT",
                 "there is no active agreement for roaming between these parties",
                 cpo=str(cdr.id.party),
                 emsp=str(cdr.emsp),
             )
-        return agreement
+        return dealing
 
-    def _record(self, cdr: Cdr, agreement: Agreement, replaced: Standing | None) -> StoredCdr:
-        terms = agreement.terms
-        known = self._knowledge.about(cdr, agreement)
+    def _record(self, cdr: Cdr, dealing: Dealing, replaced: Standing | None) -> StoredCdr:
+        terms = dealing.terms
+        known = self._knowledge.about(cdr, dealing)
         if replaced is not None and known.age_max is not None:
             # Who puts a CDR right in time is not late: its age is that of the first attempt.
             known = known._replace(age_max=known.age_max + (self._uow.now - replaced.first_time))
         findings = examine(cdr, known, terms.checks)
         state = decide(findings, terms.checks, credit=cdr.credit) if findings else CdrState.ACCEPTED
         accepted = state is CdrState.ACCEPTED
-        item = self._item(cdr, agreement, accepted=accepted)
+        item = self._item(cdr, dealing, accepted=accepted)
+        fact = self._fact(cdr, dealing, item, _KINDS[state])
         answer = CdrAnswer(
             state=state,
-            receipt=self._uow.journal.append(Stream.CLEARING, self._fact(cdr, item, _KINDS[state])),
+            receipt=self._uow.journal.append(Stream.CLEARING, fact),
             recorded_time=self._uow.now,
             findings=findings,
             rated=rated_cost(cdr, known),
@@ -244,41 +244,34 @@ class _Intake:
             first_time=now if replaced is None else replaced.first_time,
         )
 
-    def _item(self, cdr: Cdr, agreement: Agreement, *, accepted: bool) -> ClearingItem:
+    def _item(self, cdr: Cdr, dealing: Dealing, *, accepted: bool) -> ClearingItem:
         if cdr.credit and accepted:
             # OCPI negates the total cost alone; settlement negates every component of what was accepted.
             original = self._stored[ObjectId(cdr.id.party, cdr.credit_of)]
             return stored_item(ObjectId(cdr.id.party, cdr.credit_of), original).credited(cdr=str(cdr.id))
         return ClearingItem(
-            agreement=agreement.name,
+            agreement=dealing.name,
             cdr=str(cdr.id),
             creditor=cdr.id.party,
             debtor=cdr.emsp,
             currency=cdr.currency,
             country=cdr.country,
             tariff_kind=cdr.tariff_kind,
-            tax_date=cdr.end_time.astimezone(ZoneInfo(agreement.terms.time_zone)).date(),
+            tax_date=cdr.end_time.astimezone(dealing.zone).date(),
             amount=int(cdr.total_cost * _E4),
             energy=int(cdr.total_energy * _E4),
         )
 
-    def _fact(self, cdr: Cdr, item: ClearingItem, kind: EntryKind) -> Fact:
+    def _fact(self, cdr: Cdr, dealing: Dealing, item: ClearingItem, kind: EntryKind) -> Fact:
         fields = {
             "settlement": item.to_bytes(),
             "document": cdr.digest,
             "token": f"{cdr.token_type}/{cdr.token_uid}".encode(),
             "contract": cdr.contract_id.encode(),
         }
-        owner, counterparty = cdr.id.party, cdr.emsp
-        leaf, openings = Sealer(
-            kind=kind,
-            recorded_time=self._uow.now,
-            owner=str(owner),
-            counterparty=str(counterparty),
-            names=tuple(fields),
-        ).seal_and_open(fields, self._uow.entropy(SALT_BYTES))
+        leaf, openings = dealing.sealer(kind).seal_and_open(fields, self._uow.entropy(SALT_BYTES))
         return Fact(
-            kind=kind, owner=owner, counterparty=counterparty, subject=str(cdr.id), body=leaf, openings=openings
+            kind=kind, owner=cdr.id.party, counterparty=cdr.emsp, subject=item.cdr, body=leaf, openings=openings
         )
 
 
