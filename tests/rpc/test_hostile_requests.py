@@ -36,7 +36,7 @@ from tests.rpc.test_authorization_matrix import METHODS
 from tests.rpc.test_secrecy import everything
 from tests.rpc.valid_objects import CONTRACT, CPO, EMSP, UID, terms, unique
 from tests.rpc.valid_requests import Base, Names, requests
-from tests.support import Refusal, make_csr, open_channel, refusal
+from tests.support import Refusal, eventually, make_csr, open_channel, refusal
 
 PER_FIELD = int(os.environ.get("HOSTILE_PER_FIELD", "1"))
 _PATH = "/roamhub.v1."
@@ -75,6 +75,12 @@ class World:
         except grpc.aio.AioRpcError as error:
             return None, refusal(error)
         return first, None
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        rows = self.connection.execute(select(func.count()).select_from(SQLModel.metadata.tables[table])).scalar_one()
+        self.connection.rollback()
+        return int(rows)
 
     def rows(self) -> tuple[int, ...]:
         """Return how many rows each table has, and how long the journal is."""
@@ -119,6 +125,8 @@ async def world(hub: Hub, partner: PartnerFactory) -> AsyncIterator[World]:
         await roam(world)
         await stack.enter_async_context(held_link(cpo, says_yes))
         await stack.enter_async_context(held_link(emsp, says_yes))
+        # It is recorded soon after, and by itself, that a party has come.
+        await eventually(lambda: world.count("party_presence") == 2)
         yield world
     engine.dispose()
 
