@@ -123,12 +123,22 @@ def call(method: Callable[..., T], request: Any, *, seconds: float = 30.0) -> T:
         return method(request, timeout=seconds)
 
 
+#: What the hub gives at most.
+_PAGE_SIZE = 1000
+
+
 def pages(method: Callable[..., Any], request: Any, field: str) -> Iterator[Any]:  # noqa: ANN401
     """Yield the items of every page of a list."""
-    request.page_size = 1000
+    for page in whole_pages(method, request):
+        yield from getattr(page, field)
+
+
+def whole_pages(method: Callable[..., Any], request: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Yield every page of a list."""
+    request.page_size = _PAGE_SIZE
     while True:
         page = call(method, request)
-        yield from getattr(page, field)
+        yield page
         if not page.next_page_token:
             return
         request.page_token = page.next_page_token

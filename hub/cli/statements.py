@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.cli.failures import Failure
-from hub.cli.options import ActAs, ConfigFile, Json, MaybeActAs, call, commands, hub_channel, pages
+from hub.cli.options import ActAs, ConfigFile, Json, MaybeActAs, call, commands, hub_channel, pages, whole_pages
 from hub.cli.output import as_dict, moment, print_fields, print_json, print_table, progress, word
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def positions(
     json: Json = False,
 ) -> None:
     """Show each party's net out of issued statements, and the payments that settle them."""
-    from roamhub.v1.clearing_pb2 import ListPositionsRequest
+    from roamhub.v1.clearing_pb2 import ListPositionsRequest, ListPositionsResponse
     from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub
 
     wanted = f"NETTING_{netting.upper()}"
@@ -171,7 +171,11 @@ def positions(
         raise Failure(f"--netting {netting}: gross, bilateral or multilateral")
     with hub_channel(config, act_as) as channel:
         request = ListPositionsRequest(netting=ListPositionsRequest.Netting.Value(wanted))
-        answer = call(ClearingServiceStub(channel).ListPositions, request)
+        answer = ListPositionsResponse()
+        for page in whole_pages(ClearingServiceStub(channel).ListPositions, request):
+            # Adds up: what is listed is appended, and the number of statements is that of every page.
+            answer.MergeFrom(page)
+    answer.ClearField("next_page_token")
     if json:
         print_json(as_dict(answer))
         return

@@ -11,25 +11,23 @@ from hub.app.ports.clearing import ClearingSettings, PeriodFilter, StatementFilt
 from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.uow import UnitOfWork
 from hub.app.radar import count_gaps, list_gaps
-from hub.domain.agreements import Netting
 from hub.domain.clearing.periods import Period, PeriodState
 from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
 from hub.domain.errors import invalid
 from hub.rpc.calls import Call
 from hub.rpc.clearing_messages import (
-    NETTINGS,
     PERIOD_STATES,
     STATEMENT_STATES,
     answer_from_pb,
     parent_agreement,
     parent_period,
     period_to_pb,
-    positions_to_pb,
     statement_to_pb,
     whole_statement_to_pb,
 )
 from hub.rpc.gap_messages import gap_to_pb, gap_token, read_gap_filter, read_place, summary_to_pb
 from hub.rpc.paging import read_page
+from hub.rpc.position_pages import PositionPage
 from hub.rpc.wire import Reader
 
 _CHUNK_BYTES = 256 * 1024
@@ -144,16 +142,9 @@ class ClearingServicer:
             yield pb.ExportBundleResponse(data=bundle[start : start + _CHUNK_BYTES])
 
     async def ListPositions(self, request: pb.ListPositionsRequest, call: Call) -> pb.ListPositionsResponse:
-        """Return who owes whom."""
-        reader = Reader()
-        netting = Netting.MULTILATERAL
-        if request.netting:
-            netting = reader.one_of("netting", request.netting, NETTINGS, netting)
-        since = reader.optional_time("issue_time_from", request)
-        until = reader.optional_time("issue_time_before", request)
-        reader.done()
-        found = await self._reads.run(lambda uow: statements.list_positions(uow, call.caller, netting, since, until))
-        return positions_to_pb(found)
+        """Return who owes whom, page by page."""
+        wanted = PositionPage(request)
+        return await self._reads.run(lambda uow: wanted.read(uow, call.caller))
 
     async def ListGaps(self, request: pb.ListGapsRequest, call: Call) -> pb.ListGapsResponse:
         """List what should be on record and is not."""

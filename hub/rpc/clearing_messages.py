@@ -11,12 +11,13 @@ from google.type.money_pb2 import Money as PbMoney
 from roamhub.v1 import clearing_pb2 as pb
 
 from hub.app.clearing.periods import etag_of
-from hub.app.clearing.statements import Answer, Positions
+from hub.app.clearing.statements import Answer
 from hub.domain.acknowledgements import Acknowledgement, Decision, Reason
 from hub.domain.agreements import Netting
 from hub.domain.clearing.amounts import e4_text
 from hub.domain.clearing.lines import Line
 from hub.domain.clearing.periods import Period, PeriodState
+from hub.domain.clearing.positions import Position, Transfer
 from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
 from hub.domain.errors import invalid
 from hub.domain.money import EXACT, Money
@@ -149,20 +150,15 @@ def answer_from_pb(request: pb.AcknowledgeStatementRequest) -> Answer:
     )
 
 
-def positions_to_pb(found: Positions) -> pb.ListPositionsResponse:
-    """Return the message of positions."""
-    return pb.ListPositionsResponse(
-        positions=[
-            pb.ListPositionsResponse.Position(party=party_to_pb(each.party), net=money_to_pb(each.net))
-            for each in found.positions
-        ],
-        transfers=[
-            pb.ListPositionsResponse.Transfer(
-                payer=party_to_pb(each.payer), payee=party_to_pb(each.payee), amount=money_to_pb(each.amount)
-            )
-            for each in found.transfers
-        ],
-        statement_count=found.statements,
+def position_to_pb(position: Position) -> pb.ListPositionsResponse.Position:
+    """Return the message of a party's net."""
+    return pb.ListPositionsResponse.Position(party=party_to_pb(position.party), net=money_to_pb(position.net))
+
+
+def transfer_to_pb(transfer: Transfer) -> pb.ListPositionsResponse.Transfer:
+    """Return the message of a payment that is due."""
+    return pb.ListPositionsResponse.Transfer(
+        payer=party_to_pb(transfer.payer), payee=party_to_pb(transfer.payee), amount=money_to_pb(transfer.amount)
     )
 
 

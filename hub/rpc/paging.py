@@ -50,7 +50,7 @@ class Page:
         if self.after is None:
             return None
         if tuple(type(part) for part in self.after) != kinds:
-            raise _not_ours()
+            raise not_ours()
         return self.after
 
     def next_token(self, *key: str | int) -> str:
@@ -96,16 +96,16 @@ def _read_token(token: str, digest: bytes) -> tuple[Any, ...] | None:
     if not token:
         return None
     if len(token) > _TOKEN_CHARACTERS_MAX:
-        raise _not_ours()
+        raise not_ours()
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         key = json.loads(raw[_DIGEST_BYTES:])
     except (ValueError, RecursionError):
-        raise _not_ours() from None
+        raise not_ours() from None
     if raw[:_DIGEST_BYTES] != digest:
         raise invalid("page_token", "goes with the arguments it was returned for; only page_size may change")
     if not isinstance(key, list) or not all(_is_sort_key(part) for part in key):
-        raise _not_ours()
+        raise not_ours()
     return tuple(key)
 
 
@@ -114,5 +114,6 @@ def _is_sort_key(part: object) -> bool:
     return (isinstance(part, str) and part.isprintable()) or (type(part) is int and -(1 << 63) <= part < 1 << 63)
 
 
-def _not_ours() -> Invalid:
+def not_ours() -> Invalid:
+    """Return the refusal of a token that this hub did not make."""
     return invalid("page_token", "is one that this hub returned")

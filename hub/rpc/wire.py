@@ -197,6 +197,11 @@ def micros_of(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
+def instant_of(micros: int) -> datetime:
+    """Return the aware instant so many microseconds after 1970; raises OverflowError outside the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 def party_to_pb(party: PartyId | None) -> common_pb2.PartyKey | None:
     """Return the message of a party; None stays None, an absent field."""
     return None if party is None else common_pb2.PartyKey(country_code=party.country_code, party_id=party.party_id)

@@ -1,8 +1,11 @@
 """Clearing over real mutual TLS: from submitted CDRs to a bundle that verifies with no hub."""
 
+import asyncio
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -23,6 +26,7 @@ from roamhub.v1 import (
     transparency_pb2_grpc,
 )
 
+from hub.cli.app import run
 from hub.crypto.signing import Roots
 from hub.crypto.verify import verify_bundle
 from hub.domain.agreements import CheckAction, Cycle
@@ -32,8 +36,9 @@ from hub.domain.ids import PartyId
 from hub.domain.merkle.verify import verify_consistency, verify_inclusion
 from hub.domain.parties import Role
 from hub.main import Hub
+from hub.rpc.paging import read_page
 from tests.conftest import PartnerFactory
-from tests.support import agree, make_csr, open_channel, refusal
+from tests.support import Refusal, agree, make_csr, open_channel, refusal
 
 NOW = datetime.now(UTC)
 LENIENT = {str(check): CheckAction.ACCEPT for check in Check if not check.startswith(("CREDIT", "LATE"))}
@@ -116,7 +121,7 @@ class World:
     async def period(self) -> clearing_pb2.Period:
         await self.hub.clearing_jobs.follow_calendar()
         listed = await self.root.ListPeriods(clearing_pb2.ListPeriodsRequest(parent="agreements/-"))
-        return listed.periods[0]
+        return next(each for each in listed.periods if each.state == clearing_pb2.Period.STATE_OPEN)
 
     async def calculated(self) -> clearing_pb2.Period:
         period = await self.period()
@@ -383,6 +388,66 @@ async def test_positions_say_who_owes_whom_and_sum_to_zero(world: World) -> None
     assert [(each.payer.party_id, each.payee.party_id) for each in seen.transfers] == [("MSP", "CPO")]
     later = clearing_pb2.ListPositionsRequest(issue_time_from=stamp(datetime.now(UTC) + timedelta(hours=1)))
     assert not (await world.root.ListPositions(later)).positions
+
+
+async def test_positions_come_in_pages_that_add_up_whatever_is_issued_meanwhile(world: World) -> None:
+    await world.submit("C1")
+    await world.issued()
+    whole = await world.root.ListPositions(clearing_pb2.ListPositionsRequest())
+    assert (len(whole.positions), len(whole.transfers), whole.next_page_token) == (2, 2, "")
+    request = clearing_pb2.ListPositionsRequest(page_size=1)
+    pages = [await world.root.ListPositions(request)]
+    await world.submit("C2")
+    await world.issued()
+    while pages[-1].next_page_token:
+        request.page_token = pages[-1].next_page_token
+        pages.append(await world.root.ListPositions(request))
+    assert [(len(page.positions), len(page.transfers)) for page in pages] == [(1, 0), (1, 0), (0, 1), (0, 1)]
+    assert [page.positions[0] for page in pages[:2]] == list(whole.positions)
+    assert [page.transfers[0] for page in pages[2:]] == list(whole.transfers)
+    assert {page.statement_count for page in pages} == {1}
+    assert (await world.root.ListPositions(clearing_pb2.ListPositionsRequest())).statement_count == 2
+
+
+async def test_the_command_line_follows_the_pages_of_positions(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROAMHUB_DATA", raising=False)
+    monkeypatch.setattr("hub.cli.options._PAGE_SIZE", 1)
+    await world.submit("C1")
+    await world.issued()
+    config = world.hub.config.data_dir / "cli.toml"
+    config.write_text(f'data_dir = "{world.hub.config.data_dir}"\nlisten = "127.0.0.1:{world.hub.port}"\n')
+    assert await asyncio.to_thread(run, ["statement", "positions", "--json", "--config", str(config)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [len(told[name]) for name in ("positions", "transfers")] == [2, 2]
+    assert (int(told["statement_count"]), "next_page_token" in told) == (1, False)
+
+
+async def refused(call: Any) -> Refusal:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return refusal(caught.value)
+
+
+POSITION_PAGES = {
+    "page_size": clearing_pb2.ListPositionsRequest(page_size=-1),
+    "page_token": clearing_pb2.ListPositionsRequest(page_token="nix"),
+}
+
+
+@pytest.mark.parametrize(("field", "request_"), POSITION_PAGES.items(), ids=POSITION_PAGES)
+async def test_a_page_of_positions_that_cannot_be_is_refused(world: World, field: str, request_: Any) -> None:
+    answer = await refused(world.root.ListPositions(request_))
+    assert (answer.code, answer.fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+
+
+@pytest.mark.parametrize("place", [(1 << 62, 0), (-(1 << 62), 0), (0, -1), (0,), ("x", 0)], ids=str)
+async def test_a_forged_place_among_positions_is_refused(world: World, place: tuple[Any, ...]) -> None:
+    request = clearing_pb2.ListPositionsRequest()
+    request.page_token = read_page(request).next_token(*place)
+    answer = await refused(world.root.ListPositions(request))
+    assert (answer.code, answer.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["page_token"])
 
 
 async def test_the_journal_is_proven_to_hold_a_receipt_and_only_to_grow(world: World) -> None:

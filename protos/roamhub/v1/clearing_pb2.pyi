@@ -914,8 +914,14 @@ class ListPositionsRequest(_message.Message):
     NETTING_FIELD_NUMBER: _builtins.int
     ISSUE_TIME_FROM_FIELD_NUMBER: _builtins.int
     ISSUE_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     netting: Global___ListPositionsRequest.Netting.ValueType
     """How to net."""
+    page_size: _builtins.int
+    """At most so many positions and transfers together; 0 means 1,000, and more than 1,000 counts as 1,000."""
+    page_token: _builtins.str
+    """From the previous page; the other arguments must be the same."""
     @_builtins.property
     def issue_time_from(self) -> _timestamp_pb2.Timestamp:
         """Only statements issued at or after this instant."""
@@ -930,10 +936,12 @@ class ListPositionsRequest(_message.Message):
         netting: Global___ListPositionsRequest.Netting.ValueType = ...,
         issue_time_from: _timestamp_pb2.Timestamp | None = ...,
         issue_time_before: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["issue_time_before", b"issue_time_before", "issue_time_from", b"issue_time_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_time_before", b"issue_time_before", "issue_time_from", b"issue_time_from", "netting", b"netting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issue_time_before", b"issue_time_before", "issue_time_from", b"issue_time_from", "netting", b"netting", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -941,7 +949,9 @@ Global___ListPositionsRequest: _TypeAlias = ListPositionsRequest  # noqa: Y015
 
 @_typing.final
 class ListPositionsResponse(_message.Message):
-    """Who owes whom."""
+    """Who owes whom. All pages of a list are of the statements that had been issued when the first one was asked for, so
+    that they add up; positions come first, then transfers.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1010,8 +1020,11 @@ class ListPositionsResponse(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     TRANSFERS_FIELD_NUMBER: _builtins.int
     STATEMENT_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     statement_count: _builtins.int
-    """Number of statements they come from."""
+    """Number of statements they come from, the same on every page."""
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListPositionsResponse.Position]:
         """The positions, by currency and party."""
@@ -1026,10 +1039,11 @@ class ListPositionsResponse(_message.Message):
         positions: _abc.Iterable[Global___ListPositionsResponse.Position] | None = ...,
         transfers: _abc.Iterable[Global___ListPositionsResponse.Transfer] | None = ...,
         statement_count: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "statement_count", b"statement_count", "transfers", b"transfers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "positions", b"positions", "statement_count", b"statement_count", "transfers", b"transfers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
