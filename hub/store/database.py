@@ -8,6 +8,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 #: SQLite checkpoints its write-ahead log after so many pages; the default of 1,000 stalls a busy writer too often.
 _WAL_PAGES = 8_000
 _BUSY_MS = 10_000
+#: Statements that a connection keeps prepared: ours come in sizes, and the driver's own 128 would not hold them all.
+_STATEMENTS_KEPT = 512
 #: A server that is not there is given up after so long: whoever waits for it is told, and may try again.
 _CONNECT_SECONDS = 10
 _POSTGRESQL_READS = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
@@ -39,7 +41,13 @@ def open_engine(url: str | URL, *, read_only: bool = False) -> Engine:
 def _sqlite(url: URL, *, read_only: bool) -> Engine:
     # isolation_level=None leaves BEGIN to us: the driver's own transaction handling would never say IMMEDIATE.
     engine = create_engine(
-        url, connect_args={"check_same_thread": False, "isolation_level": None, "timeout": _BUSY_MS / 1000}
+        url,
+        connect_args={
+            "check_same_thread": False,
+            "isolation_level": None,
+            "timeout": _BUSY_MS / 1000,
+            "cached_statements": _STATEMENTS_KEPT,
+        },
     )
 
     @event.listens_for(engine, "connect")
@@ -52,6 +60,9 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
         cursor.execute("PRAGMA cache_size=-32768")
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
+        else:
+            # What undoes a savepoint is kept in a temporary file otherwise, if it takes more than a few pages.
+            cursor.execute("PRAGMA temp_store=MEMORY")
         cursor.close()
 
     return engine

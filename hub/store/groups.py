@@ -22,8 +22,8 @@ from hub.domain.errors import Conflict, HubError
 from hub.domain.journal import Entry
 from hub.store.directory import DirectoryHolder
 from hub.store.failures import let_go, storage_failure
-from hub.store.journal import lock_heads
-from hub.store.statements import begin, changes, commit
+from hub.store.journal import Head, lock_heads
+from hub.store.statements import begin, changes, commit, foreign_commits
 from hub.store.unit import Entropy, SqlUnitOfWork
 
 _log = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ class GroupRunner:
         self._connection: Connection | None = None
         self._directory = Directory()
         self._changes = 0
+        #: How many commits of others this connection has seen, and the heads as its own last commit left them.
+        self._foreign: int | None = None
+        self._heads: dict[int, Head] = {}
         self.entries: list[Entry] = []
         #: How long the last commit took; at first, as long as any.
         self.commit_seconds = math.inf
@@ -78,7 +81,7 @@ class GroupRunner:
         self.entries = []
         try:
             connection = self._begin()
-            heads = lock_heads(connection)
+            heads = self._lock_heads(connection)
             unit = SqlUnitOfWork(
                 connection,
                 now=max(self._clock(), *(head.recorded_time for head in heads.values())),
@@ -90,7 +93,7 @@ class GroupRunner:
             for use_case, jobs in _by_use_case(group):
                 _run(unit, use_case, jobs)
             unit.journal.flush()
-            self._directory, self.entries = unit.directory, unit.journal.entries
+            self._directory, self.entries, self._heads = unit.directory, unit.journal.entries, unit.journal.heads
         except Exception as error:  # noqa: BLE001 - whatever the storage does, every caller gets an answer
             self._fail(group, error)
             return False
@@ -124,10 +127,18 @@ class GroupRunner:
     def _begin(self) -> Connection:
         connection = self._connection
         if connection is None:
-            connection = self._connection = self._engine.connect()
+            connection, self._foreign = self._engine.connect(), None
+            self._connection = connection
         begin(connection)
         self._changes = changes(connection)
         return connection
+
+    def _lock_heads(self, connection: Connection) -> dict[int, Head]:
+        """Return the heads, which nobody else can move now; those of SQLite are known while nobody else commits."""
+        foreign = foreign_commits(connection)
+        if foreign is None or foreign != self._foreign:
+            self._foreign, self._heads = foreign, lock_heads(connection)
+        return self._heads
 
     def _fail(self, group: Sequence[Job], error: Exception) -> None:
         _log.error("group_failed", extra={"jobs": len(group)}, exc_info=error)

@@ -142,6 +142,11 @@ class JournalWriter:
         """Return the number of entries, those of this transaction included."""
         return self._heads[stream].size
 
+    @property
+    def heads(self) -> dict[int, Head]:
+        """The heads as this transaction leaves them."""
+        return self._heads
+
     def directory_version(self) -> int:
         """Return the version of the directory as this transaction sees it."""
         return self._heads[DIRECTORY].size

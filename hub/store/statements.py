@@ -71,6 +71,13 @@ def changes(connection: Connection) -> int:
     return getattr(connection.connection.driver_connection, "total_changes", 0)
 
 
+def foreign_commits(connection: Connection) -> int | None:
+    """Return what changes whenever another connection has committed, in this transaction's view; None if unknown."""
+    if connection.dialect.name != "sqlite":
+        return None
+    return cast(int, cursor_of(connection).execute("PRAGMA data_version").fetchone()[0])
+
+
 class Statement:
     """A Core statement ready for positional execution.
 
@@ -143,10 +150,11 @@ class RowWriter:
 
     One statement of many rows is one step of the driver and one release of the interpreter's lock: with a statement a
     row, the committer would hand the lock to the event loop and queue for it again at every row. Rows go out in pieces
-    of a few sizes, so that few texts exist.
+    of a few sizes, so that few texts exist: each power of two and half as much again, of which two or three make most
+    numbers.
     """
 
-    _SIZES = (256, 64, 16, 4, 1)
+    _SIZES = (256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
     _PARAMETERS_MAX = 30_000  # SQLite takes 32,766
 
     def __init__(
@@ -156,7 +164,7 @@ class RowWriter:
         key: Callable[[Row], Row] | None = None,
     ) -> None:
         self._one = Statement(statement)
-        self._columns = len(columns)
+        self._sizes = [size for size in self._SIZES if size * len(columns) <= self._PARAMETERS_MAX]
         self._key = key
 
     def run(self, connection: Connection, row: Row) -> None:
@@ -169,13 +177,13 @@ class RowWriter:
             rows = list({self._key(row): row for row in rows}.values())
         name, start = connection.dialect.name, 0
         cursor = cursor_of(connection)
-        for size in self._SIZES:
-            if size * self._columns > self._PARAMETERS_MAX:
-                continue
+        for size in self._sizes:
             while len(rows) - start >= size:
                 piece = rows[start : start + size]
                 cursor.execute(_repeated(self._one.text(name), size), tuple(chain.from_iterable(piece)))
                 start += size
+            if start == len(rows):
+                return
 
 
 @lru_cache(maxsize=1_024)
