@@ -12,10 +12,13 @@ MUTMUT := mutmut==3.8.1
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
+# Python's code is compiled as pip compiles all it installs but what is editable: where Python may write no .pyc files,
+# every start would compile it.
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q hub adapters protos/roamhub
 	@touch $@
 setup: $(STAMP) ## Create .venv with the locked dependencies and the project itself
 
