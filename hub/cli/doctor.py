@@ -6,14 +6,16 @@ It reads; it changes nothing, and it works whether the hub runs or not.
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.doctor_keys import certificates, signing_keys
 from hub.cli.failures import Exit, of_exception
+from hub.cli.findings import Finding, failed, ok, warning
 from hub.cli.options import ConfigFile, Json, commands, load_config
 from hub.cli.output import print_json
 
@@ -23,16 +25,6 @@ if TYPE_CHECKING:
 app = commands(group=False)
 
 _FREE_BYTES_MIN = 1024**3
-_WARN_BEFORE = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found."""
-
-    check: str
-    verdict: Literal["ok", "warning", "failed"]
-    message: str
 
 
 Check = Callable[["Config"], Iterator[Finding]]
@@ -46,7 +38,7 @@ def doctor(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check settings, data directory, certificates, database, clock, and whether the hub answers.
+    """Check settings, data directory, certificates, database, signing keys, clock, and whether the hub answers.
 
     Exit code 1: something has failed. Warnings alone leave it at 0.
     """
@@ -67,13 +59,15 @@ def _examine(config_file: Path | None) -> Iterator[Finding]:
     try:
         config = load_config(config_file)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        yield _failed("settings", of_exception(error).message)
+        yield failed("settings", of_exception(error).message)
         return
-    yield _ok("settings", str(config_file) if config_file else "defaults and environment")
+    yield from _tax_tables(config)
+    yield ok("settings", str(config_file) if config_file else "defaults and environment")
     checks: tuple[tuple[str, Check], ...] = (
         ("data", _data_directory),
-        ("certificate", _certificates),
+        ("certificate", certificates),
         ("database", _database),
+        ("keys", signing_keys),
         ("clock", _clock),
         ("hub", _running_hub),
     )
@@ -81,49 +75,40 @@ def _examine(config_file: Path | None) -> Iterator[Finding]:
         try:
             yield from check(config)
         except Exception as error:  # noqa: BLE001
-            yield _failed(name, of_exception(error).message)
+            yield failed(name, of_exception(error).message)
+
+
+def _tax_tables(config: "Config") -> Iterator[Finding]:
+    from hub.main.clearing import tax_tables
+
+    try:
+        tax_tables(config.tax_tables)
+    except ValueError as error:
+        yield failed("settings", str(error))
 
 
 def _data_directory(config: "Config") -> Iterator[Finding]:
     folder = config.data_dir
     if not folder.exists():
-        yield _warning("data", f"{folder} does not exist; `roamhub serve` makes it")
+        yield warning("data", f"{folder} does not exist; `roamhub serve` makes it")
+        return
+    if not folder.is_dir():
+        yield failed("data", f"{folder} is no folder")
         return
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
-        yield _warning("data", f"{folder} has mode {mode:04o}; others may list it")
+        yield warning("data", f"{folder} has mode {mode:04o}; others may list it")
     for path in sorted(folder.glob("*")):
         if path.suffix in {".key", ".pem"} and path.name != "ca.pem" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            yield _failed("data", f"{path} holds a key and may be read by others: make it mode 0600")
+            yield failed("data", f"{path} holds a key and may be read by others: make it mode 0600")
     free = shutil.disk_usage(folder).free
     if free < _FREE_BYTES_MIN:
-        yield _warning("data", f"only {free // 1024**2} MiB are free at {folder}")
-    yield _ok("data", f"{folder}, {free // 1024**3} GiB free")
-
-
-def _certificates(config: "Config") -> Iterator[Finding]:
-    from cryptography import x509
-
-    now = datetime.now(UTC)
-    for name in ("ca.pem", "server.pem", "operator.pem", "dial.pem"):
-        path = config.data_dir / name
-        if not path.exists():
-            yield _warning("certificate", f"{name} is not there yet; `roamhub serve` makes it")
-            continue
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        if now < start:
-            yield _failed("certificate", f"{name} begins {start:%Y-%m-%d %H:%M}: this clock is behind")
-        elif now >= end:
-            yield _failed("certificate", f"{name} has expired on {end:%Y-%m-%d}")
-        elif end - now < _WARN_BEFORE:
-            yield _warning("certificate", f"{name} expires on {end:%Y-%m-%d}; the next start of the hub renews it")
-        else:
-            yield _ok("certificate", f"{name} is good until {end:%Y-%m-%d}")
+        yield warning("data", f"only {free // 1024**2} MiB are free at {folder}")
+    yield ok("data", f"{folder}, {free // 1024**3} GiB free")
 
 
 def _database(config: "Config") -> Iterator[Finding]:
-    from sqlalchemy import make_url, text
+    from sqlalchemy import inspect, make_url, text
 
     from hub.store import schema
     from hub.store.database import open_engine
@@ -132,7 +117,7 @@ def _database(config: "Config") -> Iterator[Finding]:
     shown = url.render_as_string(hide_password=True)
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and not (url.database and Path(url.database).exists()):
-        yield _warning("database", f"{shown} does not exist; `roamhub serve` makes it")
+        yield warning("database", f"{shown} does not exist; `roamhub serve` makes it")
         return
     engine = open_engine(url, read_only=True)
     try:
@@ -141,13 +126,18 @@ def _database(config: "Config") -> Iterator[Finding]:
             with engine.connect() as connection:
                 verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
             if verdict != "ok":
-                yield _failed("database", f"{shown} is damaged: {verdict}")
+                yield failed("database", f"{shown} is damaged: {verdict}")
+        tables = inspect(engine).get_table_names()
     finally:
         engine.dispose()
     if current == newest:
-        yield _ok("database", f"{shown}, schema {current}")
+        yield ok("database", f"{shown}, schema {current}")
+    elif current is None and tables:
+        yield failed("database", f"{shown} has tables and no version of its schema: it is no hub's, or damaged")
+    elif current is not None and current > newest:
+        yield failed("database", f"{shown} is at schema {current}, of a later release: this one goes up to {newest}")
     else:
-        yield _warning("database", f"{shown} is at schema {current or 'none'}, this release needs {newest}: db upgrade")
+        yield warning("database", f"{shown} is at schema {current or 'none'}, this release needs {newest}: db upgrade")
 
 
 def _clock(config: "Config") -> Iterator[Finding]:
@@ -157,12 +147,13 @@ def _clock(config: "Config") -> Iterator[Finding]:
     now = datetime.now(UTC)
     newest = _newest_record(config)
     if newest is not None and newest > now + timedelta(seconds=config.clock_skew_seconds):
-        yield _failed("clock", f"it is {now:%Y-%m-%d %H:%M:%S}, but the journal ends at {newest:%Y-%m-%d %H:%M:%S}")
-    yield _ok("clock", f"{now:%Y-%m-%dT%H:%M:%SZ}, time zones of tzdata {version('tzdata')}")
+        yield failed("clock", f"it is {now:%Y-%m-%d %H:%M:%S}, but the journal ends at {newest:%Y-%m-%d %H:%M:%S}")
+    yield ok("clock", f"{now:%Y-%m-%dT%H:%M:%SZ}, time zones of tzdata {version('tzdata')}")
 
 
 def _newest_record(config: "Config") -> datetime | None:
     from sqlalchemy import make_url, text
+    from sqlalchemy.exc import SQLAlchemyError
 
     from hub.store.database import open_engine
 
@@ -173,6 +164,8 @@ def _newest_record(config: "Config") -> datetime | None:
     try:
         with engine.connect() as connection:
             latest = connection.execute(text("SELECT max(recorded_time) FROM journal_head")).scalar()
+    except SQLAlchemyError:
+        return None  # told of the database
     finally:
         engine.dispose()
     return datetime.fromtimestamp(latest / 1e6, UTC) if latest else None
@@ -187,7 +180,7 @@ def _running_hub(config: "Config") -> Iterator[Finding]:
     from hub.cli.options import operator_credentials
 
     if not (config.data_dir / "operator.pem").exists():
-        yield _warning("hub", "has never run here")
+        yield warning("hub", "has never run here")
         return
     credentials = operator_credentials(config)
     with grpc.secure_channel(credentials.hub, tls(credentials)) as channel:
@@ -201,24 +194,12 @@ def _running_hub(config: "Config") -> Iterator[Finding]:
         except grpc.RpcError as error:
             code = error.code()
             if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
-                yield _warning("hub", f"nothing answers at {credentials.hub}")
+                yield warning("hub", f"nothing answers at {credentials.hub}")
                 return
-            yield _failed("hub", f"{credentials.hub} answers {code.name}: {error.details()}")
+            yield failed("hub", f"{credentials.hub} answers {code.name}: {error.details()}")
             return
     serving = answer.status == health_pb2.HealthCheckResponse.SERVING
-    yield (_ok if serving else _warning)("hub", f"{credentials.hub} is {'serving' if serving else 'not serving'}")
-
-
-def _ok(check: str, message: str) -> Finding:
-    return Finding(check=check, verdict="ok", message=message)
-
-
-def _warning(check: str, message: str) -> Finding:
-    return Finding(check=check, verdict="warning", message=message)
-
-
-def _failed(check: str, message: str) -> Finding:
-    return Finding(check=check, verdict="failed", message=message)
+    yield (ok if serving else warning)("hub", f"{credentials.hub} is {'serving' if serving else 'not serving'}")
 
 
 def settings_document() -> str:

@@ -38,14 +38,31 @@ def of_exception(error: BaseException) -> Failure:
     if "adapters.partner.errors" in sys.modules and (failure := _of_call(error)):
         return failure
     name = type(error).__name__
-    if name in {"ConfigError", "StoreError", "SchemaError", "InsecureFileError"}:
+    if name in {"ConfigError", "StoreError", "SchemaError", "InsecureFileError", "LostKeyError", "BadKey"}:
         return Failure(str(error))
+    if "sqlalchemy.exc" in sys.modules and (failure := _of_database(error)):
+        return failure
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Failure(f"{where}{error.strerror or error}")
     if os.environ.get("ROAMHUB_TRACEBACK"):
         raise error
     return Failure(f"{name}: {error}; ROAMHUB_TRACEBACK=1 shows where", code=Exit.DEFECT)
+
+
+def _of_database(error: BaseException) -> Failure | None:
+    """Return the failure of a database that cannot be used; None where the mistake may be ours."""
+    import sqlite3
+
+    from sqlalchemy.exc import DBAPIError
+
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    # SQLite's driver says so of files that are damaged or no database, and psycopg of servers it does not reach.
+    if type(cause) is sqlite3.DatabaseError:
+        return Failure(f"the database is damaged, or is none: {cause}; put it back from a copy")
+    if type(cause).__module__.startswith("psycopg") and type(cause).__name__ == "OperationalError":
+        return Failure(f"the database cannot be used: {' '.join(str(cause).split())}")
+    return None
 
 
 def _of_call(error: BaseException) -> Failure | None:

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.app.ports.trust import HUB_URI, OPERATOR_URI, PLATFORM_URI, Certifier, Issued, platform_host
-from hub.crypto.files import private_folder, read_secret, replace_secret, write_secret
+from hub.crypto.files import LostKeyError, private_folder, read_secret, replace_secret, write_secret
 from hub.domain.errors import invalid
 from hub.domain.trust import CertificateRecord
 
@@ -92,24 +92,44 @@ class CertificateAuthority:
 
         Raises:
             InsecureFileError: Others may read the key.
-            ValueError: A file is damaged, or the two do not belong together.
+            LostKeyError: The key is gone or damaged, or not that of its certificate.
         """
         private_folder(folder)
         key_path = folder / "ca.key"
         if not key_path.exists():
+            if (folder / "ca.pem").exists():
+                raise LostKeyError(
+                    f"{key_path} is missing, and every certificate hangs on it: put it back. To begin with another "
+                    "authority, which every partner must be invited to anew, remove ca.pem as well"
+                )
             made = cls.create(now)
             # One file holds both, so that no process can find a key without its certificate. Where another process
             # was first, its authority is the one.
             with suppress(FileExistsError):
                 write_secret(key_path, _key_pem(made._key) + made.ca_pem)  # noqa: SLF001 - of its own class
-        stored = read_secret(key_path)
-        key = load_pem_private_key(stored, None)
-        certificate = x509.load_pem_x509_certificate(stored)
+        made = cls.load(key_path)
+        public = folder / "ca.pem"
+        if not public.exists() or public.read_bytes() != made.ca_pem:
+            public.write_bytes(made.ca_pem)
+        return made
+
+    @classmethod
+    def load(cls, path: Path) -> "CertificateAuthority":
+        """Return the authority of a file that holds its key and its certificate.
+
+        Raises:
+            FileNotFoundError: There is none.
+            InsecureFileError: Others may read it.
+            LostKeyError: It is damaged, or the certificate is another key's.
+        """
+        stored = read_secret(path)
+        try:
+            key = load_pem_private_key(stored, None)
+            certificate = x509.load_pem_x509_certificate(stored)
+        except (ValueError, UnsupportedAlgorithm):
+            raise LostKeyError(f"{path} is damaged: put it back from a copy") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
-            raise ValueError(f"{key_path}: the certificate is not that of the key")
-        public, pem = folder / "ca.pem", certificate.public_bytes(Encoding.PEM)
-        if not public.exists() or public.read_bytes() != pem:
-            public.write_bytes(pem)
+            raise LostKeyError(f"{path}: the certificate is not that of the key")
         return cls(key, certificate)
 
     def issue_platform(self, csr_pem: bytes, platform: str, now: datetime) -> Issued:

@@ -10,6 +10,10 @@ class InsecureFileError(Exception):
     """A file that holds a secret may be read or written by others."""
 
 
+class LostKeyError(ValueError):
+    """A key is gone or damaged that a new one cannot stand in for."""
+
+
 def write_secret(path: Path, content: bytes) -> None:
     """Write a new secret, durably; a reader sees all of it or no file.
 

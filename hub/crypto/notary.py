@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hub.crypto import dsse
-from hub.crypto.files import private_folder
+from hub.crypto.files import LostKeyError, private_folder
 from hub.crypto.keyring import UntrustedKeyring, sign_keyring, trust_keyring, verify_keys
 from hub.crypto.signing import Roots, SigningKey
 from hub.domain.checkpoints import Checkpoint, Note
@@ -35,9 +35,17 @@ class FileNotary:
 
     @classmethod
     def open(cls, *, origin: str, folder: Path, entropy: Callable[[int], bytes]) -> "FileNotary":
-        """Return the notary of a folder; an empty one gets a root, the roots file and a first key."""
+        """Return the notary of a folder; an empty one gets a root, the roots file and a first key.
+
+        Raises:
+            LostKeyError: There are keys and no roots that vouch for them.
+            BadKey: A file holds no key.
+        """
         notary = cls(origin=origin, folder=folder, entropy=entropy)
         if not notary.roots_path.exists():
+            if notary._keys and not (folder / _ROOT).exists():
+                # Other roots would vouch for nothing that was ever signed.
+                raise LostKeyError(f"{notary.roots_path} is missing: put it back from a copy, such as a partner's")
             # Each step may have been taken before a crash.
             if not (folder / _ROOT).exists():
                 SigningKey(name=f"{origin}-root-1", seed=entropy(32)).save(folder / _ROOT)

@@ -35,6 +35,8 @@ def tax_tables(folder: str) -> Mapping[str, TaxTable]:
         ConfigError: One cannot be read.
     """
     tables = {"default": parse_table(files("hub.main").joinpath("tax_tables/default.json").read_bytes())}
+    if folder and not Path(folder).is_dir():
+        raise ConfigError(f"tax_tables: {folder}: there is no such folder")
     for path in sorted(Path(folder).glob("*.json")) if folder else ():
         try:
             tables[path.stem] = parse_table(path.read_bytes())

@@ -11,7 +11,7 @@ from time import monotonic
 import grpc
 
 from hub.app.answers import ANSWERS_SECONDS, FAIR_SECONDS, AnswerCounter, CountedPartners
-from hub.app.clearing.proofs import ensure_keyring
+from hub.app.clearing.proofs import ensure_keyring, signs
 from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
@@ -214,6 +214,9 @@ class Hub:
         opened.callback(self.committer.stop)
         await self.committer.run(lambda uow: record_own(uow, operator_record(self.operator)))
         await self.committer.run(lambda uow: ensure_keyring(uow, self.clearing.notary))
+        if not await self.reads.run(lambda uow: signs(uow, self.clearing.notary)):
+            # Partners still roam; what cannot be signed is issued once the keys are back, or others are agreed on.
+            _log.error("no_signing_key", extra={"see": "roamhub doctor"})
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
         self.routing.start(await self.reads.run(recorded_presence))
         opened.push_async_callback(self.routing.stop)

@@ -9,7 +9,7 @@ from hub.domain.bundle import BundleParts, DisclosedLeaf, Proofs, render, write_
 from hub.domain.canonical import digest
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.records import StatementRecord, StatementState
-from hub.domain.errors import NotFound, Precondition, Stale, Unreachable, invalid
+from hub.domain.errors import HubError, NotFound, Precondition, Stale, Unreachable, invalid
 from hub.domain.journal import EntryKind, Stream
 from hub.domain.leaf import unpack_openings
 from hub.domain.merkle.tiles import TreeReader
@@ -39,6 +39,15 @@ def ensure_keyring(uow: UnitOfWork, notary: Notary) -> None:
     """Record the first keyring of a new hub. Safe to run twice."""
     if uow.transparency.keyring() is None:
         uow.transparency.add_keyring(1, notary.first_keyring())
+
+
+def signs(uow: UnitOfWork, notary: Notary) -> bool:
+    """Say whether the hub holds a key that may sign now, by a keyring that its roots vouch for."""
+    try:
+        read = notary.read_keyring(keyring(uow)[0])
+    except (HubError, ValueError, OSError):
+        return False
+    return notary.can_sign(read, uow.journal.head(Stream.CLEARING))
 
 
 def keyring(uow: UnitOfWork) -> tuple[bytes, int]:

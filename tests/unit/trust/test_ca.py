@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, server_pair
-from hub.crypto.files import InsecureFileError, read_secret, write_secret
+from hub.crypto.files import InsecureFileError, LostKeyError, read_secret, write_secret
 from hub.domain.errors import Invalid
 from tests.support import START, make_csr
 
@@ -127,9 +127,18 @@ def test_a_damaged_certificate_of_the_hubs_own_is_made_anew(tmp_path: Path, dama
     assert dial_pair(ca, tmp_path, START) == again
 
 
+def test_an_authority_whose_key_is_gone_is_not_replaced_unasked(tmp_path: Path) -> None:
+    CertificateAuthority.open(tmp_path, START)
+    (tmp_path / "ca.key").unlink()
+    with pytest.raises(LostKeyError, match="put it back"):
+        CertificateAuthority.open(tmp_path, START)
+    assert not (tmp_path / "ca.key").exists()
+
+
 def test_certificates_of_an_authority_that_is_gone_are_made_anew(tmp_path: Path) -> None:
     first = operator_pair(CertificateAuthority.open(tmp_path, START), tmp_path, START)
     (tmp_path / "ca.key").unlink()
+    (tmp_path / "ca.pem").unlink()
     ca = CertificateAuthority.open(tmp_path, START)
     assert (tmp_path / "ca.pem").read_bytes() == ca.ca_pem
     assert operator_pair(ca, tmp_path, START) != first
