@@ -118,6 +118,14 @@ def charged(energy: str, *documents: str, key: str = "", name: str = "CDR-1", **
     )
 
 
+def of_its_user(cdr: cdr_object_pb2.Cdr) -> cdr_object_pb2.Cdr:
+    """Return the CDR for the card that its signed values name, if they name any."""
+    for document in read_documents(cdr.signed_data.signed_values[0].signed_data.encode()):
+        if isinstance(document, MeterDocument) and document.user is not None:
+            cdr.cdr_token.uid = document.user.id
+    return cdr
+
+
 def codes(answer: cdr_pb2.SubmitCdrResponse | cdr_pb2.CdrRecord) -> list[str]:
     """Return the codes of the findings about meters."""
     return [finding.code for finding in answer.findings if finding.code.startswith("METER")]
@@ -153,7 +161,7 @@ async def test_a_real_document_under_a_registered_key_is_accepted_and_attached(
     curve = algorithm.split("-")[1]
     registered = await station.register(key, curve=curve)
     await station.demand(METER_DATA_MISSING=CheckAction.RETURN, METER_KEY_UNKNOWN=CheckAction.RETURN)
-    answer = await station.submit(charged(energy, document))
+    answer = await station.submit(of_its_user(charged(energy, document)))
     assert answer.state == ACCEPTED
     assert codes(answer) == ["METER_KEY_LATE"], "the test registers the key after the session"
     for side in (station.cpo, station.emsp):
@@ -186,12 +194,25 @@ async def test_a_real_document_that_was_changed_is_returned(station: Station) ->
 @pytest.mark.data
 async def test_the_key_that_comes_along_verifies_and_earns_no_trust(station: Station) -> None:
     document, key = real("safe/xml/VW_OCMF_load.xml")
-    answer = await station.submit(charged("1.101", document, key=key))
+    answer = await station.submit(of_its_user(charged("1.101", document, key=key)))
     assert (answer.state, codes(answer)) == (ACCEPTED, ["METER_KEY_UNKNOWN"])
     meter = (await station.record(station.cpo)).meter
     assert (meter.signature, meter.billable, list(meter.reasons)) == (VALID, False, ["key_not_trusted"])
     assert meter.documents[0].key_fingerprint in message(answer, "METER_KEY_UNKNOWN")
     assert not meter.documents[0].key_id
+
+
+async def test_values_of_another_card_are_told_to_both_sides_without_naming_it(station: Station) -> None:
+    await station.register(METER.spki.hex())
+    signed = METER.ocmf(payload(*UNSET, IT="ISO14443", ID="SECRETCARD"))
+    answer = await station.submit(charged("22.5", signed))
+    assert answer.state == ACCEPTED
+    assert "METER_USER_MISMATCH" in codes(answer)
+    for side in (station.cpo, station.emsp):
+        record = await station.record(side)
+        assert "METER_USER_MISMATCH" in codes(record)
+        record.ClearField("cdr")
+        assert "SECRETCARD" not in str(record)
 
 
 async def test_an_agreement_may_demand_proof(station: Station) -> None:

@@ -1,7 +1,7 @@
 """What a CDR's signed meter values prove, as it stands on record beside the CDR."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -16,6 +16,7 @@ from hub.domain.meter.model import (
     MeterDocument,
     Reason,
     Signature,
+    SignedUser,
     Unread,
     Verdict,
 )
@@ -66,6 +67,7 @@ class MeterEvidence:
             transaction, or more than one.
         proof: SHA-256 of what the meter signed at the end of that transaction, which tells it from every other; empty
             where there is none, or no energy in it.
+        users: Whom those documents identify whose signatures hold: for the checks, and not kept on record.
     """
 
     signature: Signature
@@ -74,6 +76,7 @@ class MeterEvidence:
     documents: tuple[DocumentEvidence, ...]
     measured: Measured | None
     proof: bytes = b""
+    users: tuple[SignedUser, ...] = field(default=(), compare=False, repr=False)
 
 
 def documents_within_bounds(signed: SignedData) -> tuple[Entry, ...]:
@@ -115,7 +118,14 @@ def evidence_of(
         documents=tuple(_document(each, registered) for each in verdicts),
         measured=measured,
         proof=_proof(documents, verdicts) if measured is not None and measured.energy_kwh else b"",
+        users=tuple(dict.fromkeys(_users(documents, verdicts))),
     )
+
+
+def _users(documents: Sequence[Entry], verdicts: Sequence[Verdict]) -> Iterator[SignedUser]:
+    for document, verdict in zip(documents, verdicts, strict=True):
+        if verdict.signature is Signature.VALID and isinstance(document, MeterDocument) and document.user is not None:
+            yield document.user
 
 
 def _proof(documents: Sequence[Entry], verdicts: Sequence[Verdict]) -> bytes:

@@ -1,10 +1,11 @@
 """What a signed meter document holds, whatever its format, and what is concluded from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Format(StrEnum):
@@ -125,6 +126,20 @@ class Sync(StrEnum):
     RELATIVE = "R"
 
 
+class UserKind(StrEnum):
+    """What a meter tells a user by, of what a CDR says as well."""
+
+    TOKEN = "token"  # noqa: S105 - the uid of a card
+    CONTRACT = "contract"
+
+
+class SignedUser(NamedTuple):
+    """Whom a meter says that it served; the id is personal, and as hostile as all that is signed."""
+
+    kind: UserKind
+    id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One reading of one register.
@@ -164,6 +179,7 @@ class MeterDocument:
         pagination: The document's number in the device's own count, as signed.
         readings: The readings in order.
         refusal: What the meter itself says against billing.
+        user: Whom it served; None where it does not say, or by what no CDR names.
     """
 
     format: Format
@@ -177,6 +193,7 @@ class MeterDocument:
     pagination: int | None = None
     readings: tuple[Reading, ...] = ()
     refusal: Reason | None = None
+    user: SignedUser | None = field(default=None, repr=False)
 
     def has(self, event: Event) -> bool:
         """Return whether a reading was taken at this point."""

@@ -17,7 +17,9 @@ from hub.domain.meter.model import (
     MeterDocument,
     Reading,
     Reason,
+    SignedUser,
     Sync,
+    UserKind,
 )
 from hub.domain.meter.text import DOCUMENT_BYTES_MAX, from_base64, from_hex, number
 
@@ -39,6 +41,8 @@ _EVENTS = {
     "A": Event.END,
     "P": Event.END,
 }
+#: IT by what a CDR says as well. An EVCOID (DIN 91286) is a contract too, but written in another way than an eMAID.
+_USERS = {"ISO14443": UserKind.TOKEN, "ISO15693": UserKind.TOKEN, "EMAID": UserKind.CONTRACT}
 _INHERITED = ("TM", "TX", "RI", "RU", "EF", "ST")
 _KWH = {"kwh": Decimal(1), "wh": Decimal("0.001")}
 _TIME = re.compile(
@@ -77,7 +81,14 @@ def parse_ocmf(data: bytes, *, carried_key: str = "", transaction: str = "") -> 
         session=tuple(_text(payload, name) for name in ("IT", "ID", "CT", "CI")),
         pagination=int(page[2]) if page else None,
         readings=tuple(_readings(payload)),
+        user=_user(payload),
     )
+
+
+def _user(payload: dict[str, object]) -> SignedUser | None:
+    """Return who was identified; nobody was where the meter says that none was assigned (IS)."""
+    kind, name = _USERS.get(_text(payload, "IT").upper()), _text(payload, "ID")
+    return None if kind is None or not name or payload.get("IS") is False else SignedUser(kind, name)
 
 
 def _load(data: bytes) -> dict[str, object]:

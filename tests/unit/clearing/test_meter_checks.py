@@ -155,6 +155,60 @@ def test_each_shortcoming_has_its_code_and_says_where(case: dict[str, Any], code
     assert any(word in told[codes[0]] for word in words.split("|"))
 
 
+USERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "the card": ({"IT": "ISO14443", "ID": "04AB17"}, {"token_uid": "04ab17"}, ""),
+    "the card, with separators": ({"IT": "ISO15693", "ID": "04:AB:17"}, {"token_uid": "04-ab 17"}, ""),
+    "the card, by a number": ({"IT": "iso14443", "ID": 4711}, {"token_uid": "4711"}, ""),
+    "another card": ({"IT": "ISO14443", "ID": "04AB18"}, {"token_uid": "04AB17"}, "cdr_token.uid"),
+    "another card, said to be assigned": (
+        {"IT": "ISO14443", "ID": "04AB18", "IS": True},
+        {"token_uid": "04AB17"},
+        "cdr_token.uid",
+    ),
+    "a card that was not assigned": ({"IT": "ISO14443", "ID": "04AB18", "IS": False}, {"token_uid": "04AB17"}, ""),
+    "a card without an id": ({"IT": "ISO14443", "ID": None}, {"token_uid": "04AB17"}, ""),
+    "the contract": ({"IT": "EMAID", "ID": "DEMSPC12345678X"}, {"contract_id": "DE-MSP-C12345678-X"}, ""),
+    "the contract without its check digit": (
+        {"IT": "EMAID", "ID": "de*msp*c12345678"},
+        {"contract_id": "DE-MSP-C12345678-X"},
+        "",
+    ),
+    "the contract as the token's uid": (
+        {"IT": "EMAID", "ID": "DEMSPC12345678X"},
+        {"contract_id": "none", "token_uid": "DE-MSP-C12345678"},
+        "",
+    ),
+    "another contract": (
+        {"IT": "EMAID", "ID": "DEMSPC12345679X"},
+        {"contract_id": "DE-MSP-C12345678-X"},
+        "cdr_token.contract_id",
+    ),
+    "what no CDR names": ({"IT": "CENTRAL", "ID": "04AB18"}, {"token_uid": "04AB17"}, ""),
+    "a kind that there is none of": ({"IT": "\u0130SO14443", "ID": "x"}, {"token_uid": "04AB17"}, ""),
+}
+
+
+@pytest.mark.parametrize(("said", "token", "field"), USERS.values(), ids=USERS)
+def test_whom_the_meter_names_is_whom_the_cdr_names(said: dict[str, Any], token: dict[str, Any], field: str) -> None:
+    meter = evidence(METER.ocmf(payload(BEGIN, END, **said)), keys=(replace(KEY, registered=WHEN["start_time"]),))
+    cdr = charge(**{**WHEN, "total_energy": Decimal("22.5"), "meter": meter, **token})
+    told = [each for each in examine(cdr, KNOWN, EVERY) if each.code.startswith("METER")]
+    assert [(each.code, each.field) for each in told] == ([("METER_USER_MISMATCH", field)] if field else [])
+    assert not any(str(said["ID"]) in each.message for each in told)
+    assert str(said["ID"]) not in to_json(meter)
+    assert DEFAULT_ACTIONS[Check.METER_USER_MISMATCH] is CheckAction.WARN
+
+
+def test_one_document_of_another_user_is_enough_and_told_once() -> None:
+    mine, other = {"IT": "ISO14443", "ID": "tok1"}, {"IT": "ISO14443", "ID": "tok2"}
+    begin, end = (METER.ocmf(payload(each, page=None, **mine)) for each in (BEGIN, END))
+    stray = METER.ocmf(payload(reading("C", "20"), page=None, **other))
+    assert found(begin, end, token_uid="TOK1").keys() <= {"METER_NOT_BILLABLE"}
+    assert "METER_USER_MISMATCH" in found(begin, end, stray, token_uid="TOK1")
+    forged = METER.ocmf(payload(BEGIN, END, **other)).replace("tok2", "tok3")
+    assert "METER_USER_MISMATCH" not in found(forged, token_uid="TOK1")
+
+
 HARMLESS = {
     "the whole twice": [WHOLE, WHOLE],
     "the begin beside the whole": [METER.ocmf(payload(BEGIN, page="T0")), WHOLE],

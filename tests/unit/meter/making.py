@@ -51,7 +51,7 @@ END = reading("E", "32.5", TM="2026-03-01T13:00:00,000+0000 S")
 
 def payload(*readings: dict[str, Any], page: str | None = "T1", **fields: Any) -> str:
     """Return what a meter signs."""
-    whole = {"FV": "1.0", "GS": "G1", "MS": "M1", "PG": page, "IT": "ISO14443", "ID": "04AB", "CI": "DE*1", **fields}
+    whole = {"FV": "1.0", "GS": "G1", "MS": "M1", "PG": page, "IT": "LOCAL", "ID": "04AB", "CI": "DE*1", **fields}
     return json.dumps({**{name: each for name, each in whole.items() if each is not None}, "RD": list(readings)})
 
 

@@ -35,6 +35,7 @@ class Check(StrEnum):
     METER_NOT_BILLABLE = "METER_NOT_BILLABLE"
     METER_ENERGY_MISMATCH = "METER_ENERGY_MISMATCH"
     METER_TIME_MISMATCH = "METER_TIME_MISMATCH"
+    METER_USER_MISMATCH = "METER_USER_MISMATCH"
     METER_DATA_REUSED = "METER_DATA_REUSED"
     TARIFF_UNKNOWN = "TARIFF_UNKNOWN"
     TARIFF_MISMATCH = "TARIFF_MISMATCH"
@@ -72,6 +73,8 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     Check.METER_NOT_BILLABLE: CheckAction.WARN,
     # Clocks of meters drift.
     Check.METER_TIME_MISMATCH: CheckAction.WARN,
+    # Some readers turn the bytes of a card's uid around.
+    Check.METER_USER_MISMATCH: CheckAction.WARN,
     # The total before taxes alone is settled; what surrounds it is worth a look.
     Check.TARIFF_UNKNOWN: CheckAction.WARN,
     Check.TARIFF_MISMATCH: CheckAction.WARN,

@@ -75,6 +75,10 @@ FIX_HINTS: Mapping[Check, str] = {
     Check.METER_TIME_MISMATCH: (
         "Correct the clock of the meter or of the back end, or send the signed values of this very session."
     ),
+    Check.METER_USER_MISMATCH: (
+        "Send the CDR for the token that was used, or the signed values of this very session. Have the station write "
+        "the uid of a card in the order in which the eMSP publishes it."
+    ),
     Check.METER_DATA_REUSED: (
         "Send the signed values of this very session. Where the other CDR was wrong, credit it first."
     ),

@@ -10,9 +10,10 @@ from datetime import timedelta
 from hub.domain.cdrs.checks.codes import Check, Found
 from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.record import Cdr
+from hub.domain.ids import fold
 from hub.domain.meter.cdr import HARMLESS
 from hub.domain.meter.evidence import DocumentEvidence, MeterEvidence, tolerance
-from hub.domain.meter.model import Reason, Signature
+from hub.domain.meter.model import Reason, Signature, SignedUser, UserKind
 from hub.domain.money import EXACT
 
 #: How far a meter's clock may be from that of the CPO's back end.
@@ -128,3 +129,26 @@ def _claims(cdr: Cdr, evidence: MeterEvidence) -> Found:
         yield Check.METER_TIME_MISMATCH, "start_date_time", "is later than the signed meter values begin"
     if measured.end is not None and measured.end > cdr.end_time + CLOCK_TOLERANCE:
         yield Check.METER_TIME_MISMATCH, "end_date_time", "is earlier than the signed meter values end"
+    for user in evidence.users:
+        if not _is_of(user, cdr):
+            field = "cdr_token.uid" if user.kind is UserKind.TOKEN else "cdr_token.contract_id"
+            # Ids are personal: which one it is stands in the signed values themselves.
+            yield Check.METER_USER_MISMATCH, field, "is not whom the signed meter values identify"
+            return
+
+
+def _is_of(user: SignedUser, cdr: Cdr) -> bool:
+    """Say whether the meter served whom the CDR names; what is no letter or digit does not count, nor does case."""
+    said = _plain(user.id)
+    if user.kind is UserKind.TOKEN:
+        return said == _plain(cdr.token_uid)
+    # The check digit may be left out; and the uid of a token may be the contract's id.
+    return any(said[:_EMAID] == _plain(each)[:_EMAID] for each in (cdr.contract_id, cdr.token_uid))
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, fold(text)))
+
+
+#: Letters and digits of an eMAID without its check digit.
+_EMAID = 14
