@@ -73,6 +73,10 @@ class ObjectId:
     def __post_init__(self) -> None:
         object.__setattr__(self, "folded", fold(self.id))
 
+    def __hash__(self) -> int:
+        # Without the party: the few that share an id cost less than hashing two things each time.
+        return hash(self.folded)
+
     def __str__(self) -> str:
         return f"{self.party}/{self.id}"
 

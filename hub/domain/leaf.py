@@ -187,14 +187,13 @@ class Sealer:
         """
         if len(leaf_salt) != SALT_BYTES:
             raise ValueError("a leaf salt has 32 bytes")
-        preimage = [self._head]
-        openings: list[bytes] = []
+        preimage, openings = self._head, b""
         for name, encoded, counted in self._fields:
             value = fields[name]
             salt = sha256(leaf_salt + encoded).digest()
-            preimage += (counted, sha256(salt + counted + value).digest())
-            openings += (counted, salt, len(value).to_bytes(4, "big"), value)
-        return b"".join(preimage), b"".join(openings)
+            preimage += counted + sha256(salt + counted + value).digest()
+            openings += counted + salt + len(value).to_bytes(4, "big") + value
+        return preimage, openings
 
 
 @lru_cache(maxsize=64)

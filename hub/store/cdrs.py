@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from hub.app.directory import Directory
 from hub.app.ports.cdrs import StoredCdr
-from hub.domain.cdrs.record import Cdr, CdrState
+from hub.domain.cdrs.record import Cdr, CdrState, Finding
 from hub.domain.ids import ObjectId, fold
 from hub.store.cdr_documents import read_after_taxes
 from hub.store.cdr_meter import add_evidence
@@ -83,7 +83,6 @@ class StoredCdrs(CdrReader):
         """Record a CDR."""
         parties = self._directory().parties
         answer = stored.answer
-        findings = [[f.code, int(f.severity), f.field, f.message] for f in answer.findings]
         if cdr.meter is not None:
             add_evidence(self._session, parties[cdr.id.party].number, cdr.id.folded, cdr.meter)
         self._session.insert(
@@ -109,13 +108,17 @@ class StoredCdrs(CdrReader):
                 fold(cdr.session_id),
                 int(cdr.credit),
                 fold(cdr.credit_of) if cdr.credit and stored.accepted else None,
-                json.dumps(findings) if findings else "[]",
+                _findings(answer.findings) if answer.findings else "[]",
                 cdr.document,
                 None if answer.rated is None else int(answer.rated.scaleb(4)),
             ),
         )
         if cdr.authorization_reference:
             self._session.upsert(AuthorizationUseRow, (parties[cdr.id.party].number, cdr.authorization_reference))
+
+
+def _findings(findings: Iterable[Finding]) -> str:
+    return json.dumps([[f.code, int(f.severity), f.field, f.message] for f in findings])
 
 
 def _stored(row: Row, directory: Directory) -> StoredCdr:

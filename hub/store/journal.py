@@ -107,8 +107,8 @@ class JournalWriter:
     def __init__(self, connection: Connection, heads: dict[int, Head], now: datetime) -> None:
         self._connection = connection
         self._now, self._now_micros = now, to_micros(now)
-        self._locked = heads
-        self._heads = dict(heads)
+        self._heads = heads
+        self._sizes = {stream: head.size for stream, head in heads.items()}
         self._rows: list[Row] = []
         self.entries: list[Entry] = []
         self.parties: Mapping[PartyId, Party] = {}
@@ -116,10 +116,9 @@ class JournalWriter:
 
     def append(self, stream: Stream, fact: Fact) -> Receipt:
         """Append one fact at the stream's next index."""
-        parties, head = self.parties, self._heads[stream]
-        index = head.size
+        parties, index = self.parties, self._sizes[stream]
         leaf = leaf_hash(fact.body) if stream is Stream.CLEARING else b""
-        self._heads[stream] = Head(index + 1, head.frontier, self._now)
+        self._sizes[stream] = index + 1
         self._rows.append(
             (
                 int(stream),
@@ -140,7 +139,7 @@ class JournalWriter:
 
     def head(self, stream: Stream) -> int:
         """Return the number of entries, those of this transaction included."""
-        return self._heads[stream].size
+        return self._sizes[stream]
 
     @property
     def heads(self) -> dict[int, Head]:
@@ -149,43 +148,46 @@ class JournalWriter:
 
     def directory_version(self) -> int:
         """Return the version of the directory as this transaction sees it."""
-        return self._heads[DIRECTORY].size
+        return self._sizes[DIRECTORY]
 
     def next_directory_version(self) -> None:
         """Count one change of the directory."""
-        head = self._heads[DIRECTORY]
-        self._heads[DIRECTORY] = head._replace(size=head.size + 1, recorded_time=self._now)
+        self._sizes[DIRECTORY] += 1
 
     def read(self, stream: Stream, after_index: int, limit: int) -> Sequence[Entry]:
         """Return committed entries after an index."""
         return read_entries(self._connection, self.numbers, stream, after_index, limit)
 
-    def mark(self) -> tuple[dict[int, Head], int]:
+    def mark(self) -> tuple[dict[int, int], int]:
         """Return what `restore` needs to undo everything appended from here on."""
-        return dict(self._heads), len(self._rows)
+        return dict(self._sizes), len(self._rows)
 
-    def restore(self, mark: tuple[dict[int, Head], int]) -> None:
+    def restore(self, mark: tuple[dict[int, int], int]) -> None:
         """Forget what was appended since the mark."""
-        self._heads, length = dict(mark[0]), mark[1]
+        self._sizes, length = dict(mark[0]), mark[1]
         del self._rows[length:]
         del self.entries[length:]
 
     def flush(self) -> None:
         """Write the appended rows, the tree's newly complete subtrees and the heads that moved."""
-        self._grow_tree()
+        frontier = self._grown_tree()
         insert_into(EntryRow).run_each(self._connection, self._rows)
         self._rows = []
-        for stream, head in self._heads.items():
-            if head is not self._locked[stream]:
-                _ADVANCE.run(self._connection, (head.size, head.frontier, to_micros(head.recorded_time), stream))
+        for stream, size in self._sizes.items():
+            head = self._heads[stream]
+            if size != head.size:
+                grown = frontier if stream == Stream.CLEARING else head.frontier
+                _ADVANCE.run(self._connection, (size, grown, self._now_micros, stream))
 
-    def _grow_tree(self) -> None:
+    def _grown_tree(self) -> bytes:
+        """Write the subtrees that the appended leaves complete, and return the frontier after them."""
+        frontier = self._heads[Stream.CLEARING].frontier
         leaves = [entry.leaf_hash for entry in self.entries if entry.stream is Stream.CLEARING]
-        if leaves:
-            head = self._heads[Stream.CLEARING]
-            frontier, complete = Frontier.from_bytes(head.frontier).extend(leaves)
-            insert_into(TreeRow).run_each(self._connection, [tuple(node) for node in complete])
-            self._heads[Stream.CLEARING] = head._replace(frontier=frontier.to_bytes())
+        if not leaves:
+            return frontier
+        grown, complete = Frontier.from_bytes(frontier).extend(leaves)
+        insert_into(TreeRow).run_each(self._connection, [tuple(node) for node in complete])
+        return grown.to_bytes()
 
 
 class JournalTimes:

@@ -6,6 +6,7 @@ connector offered before, what it offered is kept.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import CTE, Select, and_, bindparam, column, func, select, union_all
 
@@ -132,8 +133,9 @@ class StoredOffers:
         return offer(*rows[0]) if rows else None
 
 
+@lru_cache(maxsize=4_096)
 def offer(power: int, tariffs: str, since: int) -> Offer:
-    """Return what a connector's row says that it offers."""
+    """Return what a connector's row says that it offers; connectors of one location mostly offer the same."""
     return Offer(power or None, tuple(tariffs.split("\n")) if tariffs else (), from_micros(since))
 
 
