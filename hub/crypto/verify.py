@@ -17,7 +17,7 @@ from hub.crypto.keyring import UntrustedKeyring, trust_keyring, verify_keys
 from hub.crypto.report import Check, Failure, Outcome, Report, Summary
 from hub.crypto.signing import Roots, VerifyKey, note_signers
 from hub.domain.acknowledgements import Acknowledgement
-from hub.domain.bundle import BundleParts, DisclosedLeaf, MalformedBundle, read_bundle, render
+from hub.domain.bundle import BundleParts, DisclosedLeaf, MalformedBundle, check_packing, open_bundle, render
 from hub.domain.canonical import MalformedDocument, digest
 from hub.domain.checkpoints import Checkpoint, MalformedNote, parse_note
 from hub.domain.clearing.amounts import minor_text
@@ -64,10 +64,18 @@ class _Verifier:
 
     def read(self) -> str:
         try:
-            self.parts, self.renderings = read_bundle(self.data)
+            self.parts, self.renderings = open_bundle(self.data)
         except MalformedBundle as error:
             raise Failed(Failure.BUNDLE_MALFORMED, str(error)) from None
         return f"{len(self.parts.leaves) - 1} CDRs, {len(self.parts.acknowledgements)} acknowledgements"
+
+    def packing(self) -> str:
+        # Apart from reading, so that of a bundle that was packed anew it is also told which of its files was changed.
+        try:
+            check_packing(self.data)
+        except MalformedBundle as error:
+            raise Failed(Failure.BUNDLE_MALFORMED, str(error)) from None
+        return f"{len(self.data)} bytes in the one form"
 
     def trust(self) -> str:
         try:
@@ -254,6 +262,7 @@ class _Verifier:
 #: Name, check, and the names of the checks that it rests on.
 _CHECKS: tuple[tuple[str, Callable[[_Verifier], str], frozenset[str]], ...] = (
     ("bundle", _Verifier.read, frozenset()),
+    ("packing", _Verifier.packing, frozenset({"bundle"})),
     ("keyring", _Verifier.trust, frozenset({"bundle"})),
     ("statement", _Verifier.read_statement, frozenset({"bundle"})),
     ("signature", _Verifier.signature, frozenset({"keyring", "statement"})),

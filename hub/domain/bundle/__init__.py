@@ -4,7 +4,7 @@ A zip archive without compression, its entries in a fixed order and without date
 file wherever it is written. Reading one writes it again and compares: no byte of a bundle can change unnoticed.
 """
 
-from hub.domain.bundle.archive import MalformedBundle, read_bundle, write_bundle
+from hub.domain.bundle.archive import MalformedBundle, check_packing, open_bundle, read_bundle, write_bundle
 from hub.domain.bundle.parts import BundleParts, DisclosedLeaf, Proofs
 from hub.domain.bundle.render import render
 
@@ -13,6 +13,8 @@ __all__ = [
     "DisclosedLeaf",
     "MalformedBundle",
     "Proofs",
+    "check_packing",
+    "open_bundle",
     "read_bundle",
     "render",
     "write_bundle",

@@ -82,17 +82,42 @@ def read_bundle(data: bytes) -> tuple[BundleParts, dict[str, bytes]]:
     Raises:
         MalformedBundle: It is none, or not in the bytes that `write_bundle` gives it.
     """
+    check_packing(data)
+    return open_bundle(data)
+
+
+def check_packing(data: bytes) -> None:
+    """Check that an archive is in its one form; the documents in it have one as well, which parsing checks.
+
+    Raises:
+        MalformedBundle: It is not.
+    """
+    if _archive(_files(data)) != data:
+        raise MalformedBundle("packed anew, not in the one form a bundle is written in")
+
+
+def open_bundle(data: bytes) -> tuple[BundleParts, dict[str, bytes]]:
+    """Read a bundle however it was packed, as `read_bundle` does: to see what is wrong with it.
+
+    Raises:
+        MalformedBundle: These are not the files of a bundle.
+    """
     files = _files(data)
     answers = _acknowledgement_names(len(files) - len(_ALWAYS) - len(_RENDERINGS))
-    if list(files) != [*_ALWAYS[:-1], *answers, _ALWAYS[-1], *_RENDERINGS]:
-        raise MalformedBundle("not the files of a bundle, or in another order")
-    # The documents have one form, which parsing checks; so has the archive around them.
-    if _archive(files) != data:
-        raise MalformedBundle("not in the one form a bundle is written in")
+    wanted = [*_ALWAYS[:-1], *answers, _ALWAYS[-1], *_RENDERINGS]
+    if missing := [name for name in (*_ALWAYS, *_RENDERINGS) if name not in files]:
+        raise MalformedBundle(f"{missing[0]} is missing")
+    if extra := [name for name in files if name not in wanted]:
+        raise MalformedBundle(f"{extra[0][:60]!r} is no file of a bundle")
+    if list(files) != wanted:
+        raise MalformedBundle("its files are in another order")
+    at = LEAVES
     try:
-        leaves, proofs = parse_leaves(files[LEAVES]), parse_proofs(files[PROOFS])
+        leaves = parse_leaves(files[LEAVES])
+        at = PROOFS
+        proofs = parse_proofs(files[PROOFS])
     except MalformedDocument as error:
-        raise MalformedBundle(str(error)) from None
+        raise MalformedBundle(f"{at}: {error}") from None
     parts = BundleParts(
         statement=files[STATEMENT],
         leaves=leaves,
@@ -127,7 +152,8 @@ def _files(data: bytes) -> dict[str, bytes]:
             _check_entries(entries, len(data))
             return {each.filename: archive.read(each) for each in entries}
     except _DAMAGE as error:
-        raise MalformedBundle(f"no archive: {type(error).__name__}") from None
+        # Of a file whose sum is wrong it gives the name.
+        raise MalformedBundle(f"no archive, or a damaged one: {str(error)[:100] or type(error).__name__}") from None
 
 
 def _check_entries(entries: Sequence[zipfile.ZipInfo], size: int) -> None:

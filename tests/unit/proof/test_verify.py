@@ -49,7 +49,7 @@ def outcome(case: Case) -> Failure | None:
 
 def test_a_bundle_proves_what_it_says() -> None:
     report = verify_bundle(PLAIN, ROOTS)
-    assert [check.outcome for check in report.checks] == [Outcome.PASSED] * 13
+    assert [check.outcome for check in report.checks] == [Outcome.PASSED] * 14
     assert report.exit_code == 0
     assert report.summary is not None
     assert (report.summary.payable, report.summary.cdrs) == ("23.43", 4)
