@@ -51,11 +51,11 @@ def add(
 
 @app.command("list")
 def list_(
-    name: Annotated[str, typer.Argument(help="Whose certificates.")] = "root",
+    name: Annotated[str, typer.Argument(help="Whose certificates; all operators' without.")] = "-",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """List an operator's certificates, newest first."""
+    """List operators by their certificates, newest first; those that have expired are gone."""
     from roamhub.v1.admin_pb2 import ListCertificatesRequest
     from roamhub.v1.admin_pb2_grpc import AdminServiceStub
 
@@ -68,10 +68,16 @@ def list_(
         print_json([as_dict(certificate) for certificate in found])
         return
     rows = [
-        (each.name, moment(each.create_time), moment(each.expire_time), moment(each.revoke_time) or "good")
+        (
+            each.subject_uri.rpartition("/")[2],
+            each.name,
+            moment(each.create_time),
+            moment(each.expire_time),
+            moment(each.revoke_time) or "good",
+        )
         for each in found
     ]
-    print_table(("CERTIFICATE", "ISSUED", "EXPIRES", "REVOKED"), rows)
+    print_table(("OPERATOR", "CERTIFICATE", "ISSUED", "EXPIRES", "REVOKED"), rows)
 
 
 @app.command()

@@ -39,6 +39,8 @@ _PARTIES_MAX = 1_000
 _INVITATION = re.compile(r"invitations/([0-9a-f-]{36})")
 _CERTIFICATE = re.compile(r"certificates/([0-9a-f]{1,40})")
 _SUBJECT = re.compile(r"(platforms|operators)/(.+)")
+#: Parents that stand for all of a kind (AIP-159); no platform and no operator is called `-`.
+_ALL = {"platforms/-": PLATFORM_URI, "operators/-": OPERATOR_URI}
 
 
 class AdminServicer:
@@ -123,12 +125,16 @@ class AdminServicer:
         return self._platform(await self._committer.run(lambda uow: revoke_platform(uow, platform, publish_party)))
 
     async def ListCertificates(self, request: pb.ListCertificatesRequest, _: Call) -> pb.ListCertificatesResponse:
-        """List the certificates of a platform or an operator that have not expired, newest first."""
-        kind, name = _subject(request.parent, "parent")
-        uri = (PLATFORM_URI if kind == "platforms" else OPERATOR_URI) + name
+        """List the certificates of a platform or an operator, or of all, that have not expired, newest first."""
+        prefix = _ALL.get(request.parent)
         page = read_page(request)
         (start,) = page.key(int) or (0,)
-        found = await self._reads.run(lambda uow: uow.certificates.unexpired([uri], uow.now))
+        if prefix is not None:
+            found = await self._reads.run(lambda uow: uow.certificates.unexpired_of_all(prefix, uow.now))
+        else:
+            kind, name = _subject(request.parent, "parent")
+            uri = (PLATFORM_URI if kind == "platforms" else OPERATOR_URI) + name
+            found = await self._reads.run(lambda uow: uow.certificates.unexpired([uri], uow.now))
         shown = found[start : start + page.size]
         more = start + page.size < len(found)
         return pb.ListCertificatesResponse(

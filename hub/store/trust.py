@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from hub.app.directory import Directory
 from hub.domain.trust import CertificateRecord, Invitation
@@ -35,6 +35,12 @@ _BY_SERIAL = Statement(select(*_CERTIFICATE.c).where(_CERTIFICATE.c.serial == bi
 _OF_INVITATION = Statement(select(*_CERTIFICATE.c).where(_CERTIFICATE.c.invitation == bindparam("invitation_")))
 _UNEXPIRED = SelectIn(
     select(*_CERTIFICATE.c).where(_CERTIFICATE.c.expire_time > bindparam("now_")), _CERTIFICATE.c.subject
+)
+_UNEXPIRED_OF_ALL = Statement(
+    select(*_CERTIFICATE.c).where(
+        func.substr(_CERTIFICATE.c.subject, 1, bindparam("length")) == bindparam("prefix"),
+        _CERTIFICATE.c.expire_time > bindparam("now_"),
+    )
 )
 _REVOKED = Statement(select(_CERTIFICATE.c.serial).where(_CERTIFICATE.c.revoked_time.is_not(None)))
 _REVOKE = Statement(
@@ -148,6 +154,11 @@ class StoredInvitations:
         insert_into(InvitationRow).run(connection, row)
 
 
+def _newest_first(rows: Sequence[Row]) -> list[CertificateRecord]:
+    found = [certificate_from_row(row) for row in rows]
+    return sorted(found, key=lambda record: (record.created, record.serial), reverse=True)
+
+
 class StoredCertificates:
     """Implements `hub.app.ports.trust.Certificates`."""
 
@@ -167,9 +178,12 @@ class StoredCertificates:
 
     def unexpired(self, subjects: Sequence[str], now: datetime) -> Sequence[CertificateRecord]:
         """Return the certificates of these subjects that have not expired, newest first."""
-        rows = _UNEXPIRED.all(self._session.connection, subjects, (to_micros(now),))
-        found = [certificate_from_row(row) for row in rows]
-        return sorted(found, key=lambda record: (record.created, record.serial), reverse=True)
+        return _newest_first(_UNEXPIRED.all(self._session.connection, subjects, (to_micros(now),)))
+
+    def unexpired_of_all(self, prefix: str, now: datetime) -> Sequence[CertificateRecord]:
+        """Return those that have not expired of all subjects that begin so, newest first."""
+        chosen = len(prefix), prefix, to_micros(now)
+        return _newest_first(_UNEXPIRED_OF_ALL.all(self._session.connection, chosen))
 
     def add(self, record: CertificateRecord) -> None:
         """Insert a certificate."""

@@ -14,7 +14,7 @@ from hub.crypto.ca import CertificateAuthority
 from hub.domain.errors import Conflict, Denied, Invalid, NotFound, Precondition
 from hub.domain.journal import EntryKind, Stream
 from hub.domain.parties import Party, PartyState, Role
-from hub.domain.trust import Invitation, InvitationState, code_hash
+from hub.domain.trust import CertificateRecord, Invitation, InvitationState, code_hash
 from tests.support import START, Spine, make_csr, party_id
 
 CA = CertificateAuthority.create(START)
@@ -127,6 +127,21 @@ async def test_two_registrations_at_once_with_one_code_give_one_certificate(spin
     assert done.count(None) == 4
     held = await spine.reads.run(lambda uow: uow.certificates.unexpired(["roamhub://platform/acme"], uow.now))
     assert len(held) == 1
+
+
+async def test_certificates_of_all_of_a_kind_are_found_newest_first(spine: Spine) -> None:
+    for serial, subject in enumerate(
+        ("platform/acme", "operator/anna", "operator/bob", "operators/x", "operator/carl")
+    ):
+        now = spine.clock.now
+        lives = timedelta(hours=1) if subject.endswith("carl") else timedelta(days=9)
+        record = CertificateRecord(
+            serial=f"{serial}", subject=f"roamhub://{subject}", created=now, expires=now + lives, renew=now
+        )
+        await spine.committer.run(lambda uow, record=record: uow.certificates.add(record))  # type: ignore[misc]
+        spine.clock.advance(hours=1)
+    found = await spine.reads.run(lambda uow: uow.certificates.unexpired_of_all("roamhub://operator/", uow.now))
+    assert [each.subject for each in found] == ["roamhub://operator/bob", "roamhub://operator/anna"]
 
 
 async def _outcome(attempt: object) -> object:

@@ -94,6 +94,10 @@ def test_a_second_operator_acts_with_a_certificate_of_their_own(running_hub: Run
     assert added.out.startswith("anna is an operator until ")
     assert hub.roamhub("agreement", "list", "--as", "anna").code == 0
     (certificate,) = hub.roamhub("operator", "list", "anna", "--json").json()
+    everybody = [line.split() for line in hub.roamhub("operator", "list").out.splitlines()]
+    assert everybody[0] == ["OPERATOR", "CERTIFICATE", "ISSUED", "EXPIRES", "REVOKED"]
+    assert [line[:2] for line in everybody[1:] if line[0] == "anna"] == [["anna", certificate["name"]]]
+    assert "root" in [line[0] for line in everybody[1:]]
     assert hub.roamhub("operator", "revoke", certificate["name"]).code == 0
     assert hub.roamhub("agreement", "list", "--as", "anna").code == 5
 

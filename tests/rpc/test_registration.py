@@ -267,6 +267,25 @@ async def test_an_operator_gets_a_certificate_that_is_listed_and_can_be_revoked(
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_REVOKED")
 
 
+async def test_all_operators_are_listed_by_their_certificates_and_no_platform_among_them(
+    hub: Hub, partner: PartnerFactory, admin: admin_pb2_grpc.AdminServiceAsyncStub
+) -> None:
+    cpo = await partner("NL-ABC")
+    for name in ("anna", "bob", "anna"):
+        _, csr = make_csr()
+        await admin.CreateOperator(admin_pb2.CreateOperatorRequest(operator_id=name, csr_pem=csr.decode()))
+    request, seen = admin_pb2.ListCertificatesRequest(parent="operators/-", page_size=3), list[str]()
+    while True:
+        page = await admin.ListCertificates(request)
+        seen += [each.subject_uri for each in page.certificates]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert sorted(seen) == [f"roamhub://operator/{name}" for name in ("anna", "anna", "bob", "root")]
+    platforms = await admin.ListCertificates(admin_pb2.ListCertificatesRequest(parent="platforms/-"))
+    assert [each.subject_uri for each in platforms.certificates] == [f"roamhub://platform/{cpo.platform}"]
+
+
 @pytest.mark.parametrize("name", ["root", "", "-anna", "Anna", "a" * 41])
 async def test_an_operator_needs_a_name_of_their_own(admin: admin_pb2_grpc.AdminServiceAsyncStub, name: str) -> None:
     _, csr = make_csr()

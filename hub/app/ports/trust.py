@@ -99,6 +99,10 @@ class Certificates(Protocol):
         """Return the certificates of these subjects that have not expired, revoked or not, newest first."""
         ...
 
+    def unexpired_of_all(self, prefix: str, now: datetime) -> Sequence[CertificateRecord]:
+        """Return those certificates that have not expired of all subjects that begin so, newest first."""
+        ...
+
     def add(self, record: CertificateRecord) -> None:
         """Insert a certificate."""
         ...

@@ -431,7 +431,9 @@ class ListCertificatesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """The platform, such as `platforms/acme`, or `operators/root` for the operator's."""
+    """The platform, such as `platforms/acme`, or `operators/root` for the operator's; `platforms/-` and `operators/-` are
+    those of all platforms and of all operators.
+    """
     page_size: _builtins.int
     """The most certificates to return, up to 1000; 0 means 100."""
     page_token: _builtins.str
