@@ -143,7 +143,7 @@ class JournalWriter:
 
     @property
     def heads(self) -> dict[int, Head]:
-        """The heads as this transaction leaves them."""
+        """The heads as this transaction leaves them, once it is flushed."""
         return self._heads
 
     def directory_version(self) -> int:
@@ -173,11 +173,14 @@ class JournalWriter:
         frontier = self._grown_tree()
         insert_into(EntryRow).run_each(self._connection, self._rows)
         self._rows = []
+        heads = dict(self._heads)
         for stream, size in self._sizes.items():
-            head = self._heads[stream]
+            head = heads[stream]
             if size != head.size:
                 grown = frontier if stream == Stream.CLEARING else head.frontier
+                heads[stream] = Head(size, grown, self._now)
                 _ADVANCE.run(self._connection, (size, grown, self._now_micros, stream))
+        self._heads = heads
 
     def _grown_tree(self) -> bytes:
         """Write the subtrees that the appended leaves complete, and return the frontier after them."""
