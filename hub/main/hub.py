@@ -3,44 +3,34 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from time import monotonic
 
 import grpc
 
-from hub.app.answers import ANSWERS_SECONDS, FAIR_SECONDS, AnswerCounter, CountedPartners
+from hub.app.answers import FAIR_SECONDS, AnswerCounter, CountedPartners
 from hub.app.clearing.proofs import ensure_keyring, signs
 from hub.app.commands import CommandDesk
 from hub.app.presence import PresenceRecorder, recorded_presence
 from hub.app.trust.registration import record_own
-from hub.config import Config, ConfigError
+from hub.config import Config
 from hub.crypto.ca import CertificateAuthority, dial_pair, operator_pair, operator_record, server_pair
 from hub.crypto.files import private_folder
 from hub.crypto.meter.verifier import SignatureVerifier
 from hub.domain.clock import Clock, uuid7
 from hub.domain.ids import PartyId
 from hub.domain.journal import Stream
-from hub.domain.rates import RateLimit
-from hub.jobs.agreements import AgreementClock
 from hub.jobs.clearing import ClearingJobs
-from hub.jobs.gaps import GAPS_AFTER_SECONDS, GAPS_SECONDS, GapCounter
-from hub.jobs.news import NEWS_SECONDS, News
-from hub.jobs.returns import ReturnsClock
-from hub.jobs.scheduler import Scheduler
-from hub.jobs.spans import SPANS_SECONDS, SpanPruning
 from hub.main.clearing import clearing_settings
-from hub.main.server import credentials, make_server
-from hub.main.services import Service, registration, services, watched
-from hub.metrics import Metrics, MetricsServer
+from hub.main.edge import make_edge
+from hub.main.jobs import scheduler
+from hub.main.server import Ports, credentials, serve_metrics
+from hub.main.services import registration, services, watched
+from hub.metrics import Metrics
 from hub.routing.room import Routing
 from hub.routing.wire import presence_document
-from hub.rpc.agreement_messages import encode_agreement
 from hub.rpc.commands import command_document
-from hub.rpc.edge import Edge
 from hub.rpc.health import HealthServicer
-from hub.rpc.identity import CertificateIdentity
 from hub.rpc.meter_evidence import MeterExaminer
 from hub.rpc.tail import JournalTail
 from hub.store.committer import Committer
@@ -51,10 +41,6 @@ from hub.store.schema import upgrade
 from hub.store.unit import Entropy
 
 _log = logging.getLogger(__name__)
-
-#: How fast one address may call without a certificate: registration is rare.
-_STRANGER_CALLS_PER_SECOND = 5
-_STRANGER_CALLS_BURST = 50
 
 
 def system_clock() -> datetime:
@@ -104,14 +90,8 @@ class Hub:
             self._read_engine, clock=clock, new_id=self.new_id, entropy=entropy, directory=self.directory
         )
         self.meters = MeterExaminer(reads=self.reads, verifier=SignatureVerifier())
-        partners = RateLimit(per_second=config.calls_per_second, burst=config.calls_burst)
-        strangers = RateLimit(per_second=_STRANGER_CALLS_PER_SECOND, burst=_STRANGER_CALLS_BURST)
-        self.edge = Edge(
-            identify=CertificateIdentity(lambda: self.directory.current, clock),
-            admit=lambda platform: partners.admit(platform, monotonic()),
-            admit_stranger=lambda address: strangers.admit(address, monotonic()),
-            observe=self.metrics.rpc,
-            new_id=self.new_id,
+        self.edge = make_edge(
+            config, directory=lambda: self.directory.current, clock=clock, new_id=self.new_id, metrics=self.metrics
         )
         self.routing = Routing(
             directory=lambda: self.directory.current,
@@ -136,52 +116,21 @@ class Hub:
             document=command_document,
             wait_seconds=config.partner_timeout_seconds,
         )
-        self.scheduler = Scheduler(self.metrics.job)
-        self.scheduler.every(
-            NEWS_SECONDS,
-            "news",
-            News(
-                reads=self.reads,
-                learn=self.directory.learn,
-                advance=self.tail.advance,
-                settle=self._settle,
-            ),
-        )
-        self.scheduler.every(
-            1,
-            "agreements",
-            AgreementClock(
-                committer=self.committer,
-                directory=lambda: self.directory.current,
-                clock=clock,
-                encode=encode_agreement,
-            ),
-        )
-        self.scheduler.every(ANSWERS_SECONDS, "answers", self.answers.record)
         self.metrics.read_heads(self.tail.head)
         self.metrics.read_links(lambda: len(self.routing.links))
         self.metrics.read_dropped(self.routing.counts.dropped)
         self.health = HealthServicer()
         self.clearing = clearing_settings(config, entropy)
         self.clearing_jobs = ClearingJobs(committer=self.committer, reads=self.reads, settings=self.clearing)
-        self.scheduler.every(config.clearing_seconds, "periods", self.clearing_jobs.follow_calendar)
-        self.scheduler.every(config.clearing_seconds, "statements", self.clearing_jobs.calculate)
-        self.scheduler.every(config.clearing_seconds, "acceptance", self.clearing_jobs.deem_accepted)
-        returns = ReturnsClock(committer=self.committer, reads=self.reads)
-        self.scheduler.every(config.clearing_seconds, "returns", returns)
-        pruning = SpanPruning(committer=self.committer, reads=self.reads)
-        self.scheduler.every(SPANS_SECONDS, "spans", pruning)
-        if config.metrics_listen:
-            gaps = GapCounter(reads=self.reads, tell=self.metrics.gaps)
-            self.scheduler.every(GAPS_SECONDS, "gaps", gaps, after_seconds=GAPS_AFTER_SECONDS)
-        self._servers: list[grpc.aio.Server] = []
+        self.scheduler = scheduler(self)
+        self._ports = Ports(config, self.edge)
         self._opened = AsyncExitStack()
 
     def reachable(self, party: PartyId) -> bool:
         """Say whether a party holds a link or its endpoint answers."""
         return self.routing.reachable(party)
 
-    def _settle(self) -> int:
+    def settle(self) -> int:
         """Act on what the directory says by now; returns how many streams that ended."""
         self.routing.look()
         return self.edge.end_refused()
@@ -204,6 +153,15 @@ class Hub:
 
     async def _start(self) -> None:
         # Each part says here how it is closed; they close in the opposite order.
+        await self._start_storage()
+        await self._start_partners()
+        self.scheduler.start()
+        self._opened.callback(self.scheduler.stop)
+        await self._open_ports()
+        ports = {"port": self.port, "register_port": self.register_port, "metrics_port": self.metrics_port}
+        _log.info("serving", extra=ports)
+
+    async def _start_storage(self) -> None:
         opened = self._opened
         opened.callback(self._read_engine.dispose)
         opened.callback(self._engine.dispose)
@@ -218,27 +176,25 @@ class Hub:
             # Partners still roam; what cannot be signed is issued once the keys are back, or others are agreed on.
             _log.error("no_signing_key", extra={"see": "roamhub doctor"})
         self.tail.advance(await self.reads.run(lambda uow: {stream: uow.journal.head(stream) for stream in Stream}))
+
+    async def _start_partners(self) -> None:
+        opened = self._opened
         self.routing.start(await self.reads.run(recorded_presence))
         opened.push_async_callback(self.routing.stop)
         opened.push_async_callback(self.answers.close)
         self.commands.start()
         opened.push_async_callback(self.commands.stop)
-        self.scheduler.start()
-        opened.callback(self.scheduler.stop)
+
+    async def _open_ports(self) -> None:
         if self.config.metrics_listen:
-            try:
-                metrics = MetricsServer(self.metrics, self.config.metrics_listen)
-            except OSError as error:
-                raise _taken("metrics_listen", self.config.metrics_listen, error.strerror) from None
-            opened.callback(metrics.stop)
+            metrics = serve_metrics(self.config, self.metrics)
+            self._opened.callback(metrics.stop)
             self.metrics_port = metrics.port
         pair = server_pair(self.ca, self.config.data_dir, self.server_names, self.clock())
         answered = watched(services(self), self.health)
-        opened.push_async_callback(self._drain)
-        self.port = await self._serve("listen", answered, credentials(pair, self.ca.ca_pem))
-        self.register_port = await self._serve("register_listen", registration(self), credentials(pair))
-        ports = {"port": self.port, "register_port": self.register_port, "metrics_port": self.metrics_port}
-        _log.info("serving", extra=ports)
+        self._opened.push_async_callback(self._drain)
+        self.port = await self._ports.open("listen", answered, credentials(pair, self.ca.ca_pem))
+        self.register_port = await self._ports.open("register_listen", registration(self), credentials(pair))
 
     async def stop(self) -> None:
         """Let calls in flight finish within the configured time, then write what is queued and close."""
@@ -250,19 +206,4 @@ class Hub:
         _log.info("draining", extra={"seconds": grace})
         self.health.drain()
         self.tail.stop()
-        await asyncio.gather(self.routing.links.drain(grace), *(server.stop(grace) for server in self._servers))
-
-    async def _serve(self, setting: str, answered: Sequence[Service], tls: grpc.ServerCredentials) -> int:
-        address = getattr(self.config, setting)
-        server = make_server(self.config, self.edge, answered)
-        try:
-            port = server.add_secure_port(address, tls)
-        except RuntimeError:
-            raise _taken(setting, address) from None
-        await server.start()
-        self._servers.append(server)
-        return port
-
-
-def _taken(setting: str, address: str, why: str | None = None) -> ConfigError:
-    return ConfigError(f"{setting}: {address}: {why or 'cannot be listened on'}; does another hub run here?")
+        await asyncio.gather(self.routing.links.drain(grace), self._ports.drain(grace))

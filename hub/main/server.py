@@ -1,12 +1,14 @@
-"""Opening a port: gRPC servers behind TLS, with their limits."""
+"""Opening ports: gRPC servers behind TLS, with their limits, and the metrics beside them."""
 
+import asyncio
 from collections.abc import Sequence
 
 import grpc
 
-from hub.config import Config
+from hub.config import Config, ConfigError
 from hub.crypto.ca import KeyPair
 from hub.main.services import Service
+from hub.metrics import Metrics, MetricsServer
 from hub.rpc.edge import Edge
 
 #: Calls that one connection may have open.
@@ -23,9 +25,53 @@ def credentials(pair: KeyPair, client_ca: bytes | None = None) -> grpc.ServerCre
 def make_server(config: Config, edge: Edge, services: Sequence[Service]) -> grpc.aio.Server:
     """Return a server that answers these services; it has no port yet and is not started."""
     server = grpc.aio.server(options=_options(config))
-    for descriptor, servicer in services:
-        server.add_generic_rpc_handlers((edge.handlers(descriptor, servicer),))
+    server.add_generic_rpc_handlers((edge.handlers(services),))
     return server
+
+
+class Ports:
+    """The gRPC ports of one hub, opened one by one and drained together."""
+
+    def __init__(self, config: Config, edge: Edge) -> None:
+        self._config = config
+        self._edge = edge
+        self._servers: list[grpc.aio.Server] = []
+
+    async def open(self, setting: str, services: Sequence[Service], tls: grpc.ServerCredentials) -> int:
+        """Answer these services at the address that a setting names; returns the port.
+
+        Raises:
+            ConfigError: The address cannot be listened on.
+        """
+        address = getattr(self._config, setting)
+        server = make_server(self._config, self._edge, services)
+        try:
+            port = server.add_secure_port(address, tls)
+        except RuntimeError:
+            raise _taken(setting, address) from None
+        await server.start()
+        self._servers.append(server)
+        return port
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls, and give those in flight so long to finish."""
+        await asyncio.gather(*(server.stop(seconds) for server in self._servers))
+
+
+def serve_metrics(config: Config, metrics: Metrics) -> MetricsServer:
+    """Serve the metrics at the address in the settings.
+
+    Raises:
+        ConfigError: The address cannot be listened on.
+    """
+    try:
+        return MetricsServer(metrics, config.metrics_listen)
+    except OSError as error:
+        raise _taken("metrics_listen", config.metrics_listen, error.strerror) from None
+
+
+def _taken(setting: str, address: str, why: str | None = None) -> ConfigError:
+    return ConfigError(f"{setting}: {address}: {why or 'cannot be listened on'}; does another hub run here?")
 
 
 def _options(config: Config) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ message has passed the same authorization.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
@@ -80,14 +80,18 @@ class Edge:
         """
         return sum(stream.end_if_refused() for stream in list(self._streams))
 
-    def handlers(self, service: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
-        """Return the wrapped handlers of one service.
+    def handlers(self, services: Iterable[tuple[ServiceDescriptor, object]]) -> grpc.GenericRpcHandler:
+        """Return the wrapped handlers of services, each with what answers it.
 
         Raises:
-            AttributeError: The servicer lacks one of the service's methods.
+            AttributeError: A servicer lacks one of its service's methods.
         """
-        return grpc.method_handlers_generic_handler(
-            service.full_name, {method.name: self._handler(method, servicer) for method in service.methods}
+        return _Handlers(
+            {
+                f"/{service.full_name}/{method.name}": self._handler(method, servicer)
+                for service, servicer in services
+                for method in service.methods
+            }
         )
 
     def _handler(self, method: MethodDescriptor, servicer: object) -> Any:  # noqa: ANN401
@@ -101,6 +105,17 @@ class Edge:
         handle, make = kinds[method.client_streaming, method.server_streaming]
         # The door reads the messages itself: what is none must be refused like any other bad request.
         return make(handle, request_deserializer=None, response_serializer=_serialise)
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Finds a handler at one look; gRPC asks its own handlers, one a service, in turn at every call."""
+
+    def __init__(self, by_path: Mapping[str, Any]) -> None:
+        self._by_path = by_path
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401
+        """Return the handler of a method; None for one that there is not."""
+        return self._by_path.get(handler_call_details.method)
 
 
 class _Stream:
