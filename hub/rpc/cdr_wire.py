@@ -93,7 +93,8 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
     ids = token.uid, token.contract_id, place.id, place.evse_uid, place.connector_id
     reader.ids(_IDS, ids, 36)
     token_uid, contract_id, location_id, evse_uid, connector_id = ids
-    total_cost = _exact(reader, "cdr.total_cost.before_taxes", cdr.total_cost.before_taxes)
+    price = cdr.total_cost
+    total_cost = _exact(reader, "cdr.total_cost.before_taxes", price.before_taxes)
     return Cdr(
         id=ObjectId(party, reader.id("cdr.id", cdr.id)),
         emsp=reader.party("cdr.cdr_token", token.country_code, token.party_id),
@@ -121,7 +122,7 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         tariffs=tariffs,
         tariff_ids=_named(tariffs, reported),
         reported=reported,
-        costs=_claimed(reader, cdr, total_cost),
+        costs=(*_total(reader, price, total_cost), *_parts(reader, cdr)),
     )
 
 
@@ -182,19 +183,21 @@ def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[PeriodSums, Repor
     return _NO_PERIODS
 
 
-def _claimed(reader: Reader, cdr: cdr_object_pb2.Cdr, total_cost: Decimal) -> tuple[ClaimedCost, ...]:
-    """Return what the CDR says of its costs, its total before taxes having been read."""
+def _total(reader: Reader, price: common_pb2.Price, before: Decimal) -> list[ClaimedCost]:
+    """Return what the CDR says of its total cost, if it says it after taxes too; before taxes it is read already."""
+    after = _amount(reader, "cdr.total_cost.after_taxes", price.after_taxes)
+    return [ClaimedCost("total_cost", before if price.before_taxes.value else None, after)] if after is not None else []
+
+
+def _parts(reader: Reader, cdr: cdr_object_pb2.Cdr) -> list[ClaimedCost]:
+    """Return what the CDR says of the parts of its cost."""
     found = []
-    total = cdr.total_cost
-    after = _amount(reader, "cdr.total_cost.after_taxes", total.after_taxes)
-    if after is not None:
-        found.append(ClaimedCost("total_cost", total_cost if total.before_taxes.value else None, after))
     for name in _PARTS:
         if cdr.HasField(name):
             price: common_pb2.Price = getattr(cdr, name)
             before = _amount(reader, f"cdr.{name}.before_taxes", price.before_taxes)
             found.append(ClaimedCost(name, before, _amount(reader, f"cdr.{name}.after_taxes", price.after_taxes)))
-    return tuple(found)
+    return found
 
 
 def _amount(reader: Reader, field: str, number: PbDecimal) -> Decimal | None:
@@ -219,7 +222,7 @@ def _tariffs(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[tuple[GivenTariff
     An unreadable one is no reason to refuse the CDR, as the published one rules.
     """
     applied, found = _REGULAR, list[GivenTariff]()
-    for position, tariff in enumerate(cdr.tariffs):
+    for position, tariff in enumerate(cdr.tariffs[:]):
         known, kind, given = _given(tariff.SerializeToString(deterministic=True))
         if not known:
             check_enums(reader, tariff, f"cdr.tariffs[{position}].")

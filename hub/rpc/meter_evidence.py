@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from hub.app.cdrs.meter import MeterClaim, keys_for, prove
@@ -48,7 +47,7 @@ class MeterExaminer:
         done = 0
         for (place, claim), trusted in zip(claims.items(), keys, strict=True):
             evidence, cost = await self._prove(claim, trusted)
-            found[place] = replace(found[place], cdr=found[place].cdr._replace(meter=evidence), signed=None)
+            found[place] = found[place]._replace(cdr=found[place].cdr._replace(meter=evidence), signed=None)
             done += cost
             if done > _VERIFICATIONS_AT_ONCE:
                 done = 0

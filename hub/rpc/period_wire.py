@@ -44,13 +44,12 @@ def read_periods(periods: Sequence[pb.ChargingPeriod]) -> ReportedPeriods | None
                 if kind in _IGNORED:
                     continue
                 texts.append(text := dimension.volume.value)
-                volume = Decimal(text)
                 if kind == _ENERGY:
-                    energy = volume if energy is None else _add(energy, volume)
+                    energy = Decimal(text) if energy is None else _add(energy, Decimal(text))
                 elif kind == _TIME:
-                    time = volume if time is None else _add(time, volume)
+                    time = Decimal(text) if time is None else _add(time, Decimal(text))
                 else:
-                    others = _with(others or NO_OTHERS, _OTHERS[kind], volume)
+                    others = _with(others or NO_OTHERS, _OTHERS[kind], Decimal(text))
             stamp = period.start_date_time
             seconds, nanos = stamp.seconds, stamp.nanos
             if not (seconds or nanos) or not is_instant(seconds, nanos):

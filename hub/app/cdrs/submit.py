@@ -5,10 +5,10 @@ refused: an error, and no trace. Or it is recorded in the clearing journal: acce
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
+from typing import NamedTuple
 
 from hub.app.cdrs.dealings import Dealing
 from hub.app.cdrs.knowledge import Knowledge
@@ -35,8 +35,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CdrSubmission:
+class CdrSubmission(NamedTuple):
     """One CDR with the caller's platform and idempotency key.
 
     Attributes:
