@@ -359,3 +359,9 @@ async def test_the_ports_that_the_system_picked_can_be_read(hub: Hub) -> None:
         with socket.create_connection(("127.0.0.1", port)):
             pass
     assert hub.port != hub.register_port
+
+
+async def test_ten_thousand_calls_at_once_are_all_answered(hub: Hub, partner: PartnerFactory) -> None:
+    asked = parties((await partner("NL-ABC")).channel)
+    answers = await asyncio.gather(*(asked.ListParties(LIST, timeout=60) for _ in range(10_000)))
+    assert len(answers) == 10_000
