@@ -124,6 +124,14 @@ async def test_a_request_id_used_for_another_cdr_is_refused(roaming: Roaming) ->
     assert await roaming.journal_size() == 1
 
 
+async def test_a_cdr_for_an_emsp_that_the_hub_does_not_know_says_that_there_is_no_agreement(roaming: Roaming) -> None:
+    cdr = make_cdr()
+    cdr.cdr_token.country_code, cdr.cdr_token.party_id = "FR", "NIX"
+    refused = await roaming.refused(cdr)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_ACTIVE_AGREEMENT")
+    assert await roaming.journal_size() == 0
+
+
 async def test_without_an_agreement_there_is_no_cdr(roaming: Roaming, partner: PartnerFactory) -> None:
     await partner("FR-OTH", roles=(Role.EMSP,))
     cdr = make_cdr()

@@ -28,10 +28,7 @@ from hub.domain.tokens import TokenKey
 
 
 class _Asked(NamedTuple):
-    """What one charge asks for; None where it names no such thing, or need not be asked for.
-
-    Found before: `dealing`, what it falls under.
-    """
+    """What one charge falls under, and what it asks for; None where it names no such thing, or need not ask."""
 
     dealing: Dealing | None
     connector: ConnectorKey
