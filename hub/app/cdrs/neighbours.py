@@ -40,7 +40,7 @@ class Neighbours:
         """
         self._spans_on_record = uow.spans
         self._spans = {id(cdr): Span.of(cdr) for cdr in charges}
-        self._added: dict[ObjectId, _Charge] = {}
+        self._added: dict[ObjectId, Occupied] = {}
         self._removed: list[Occupied] = []
         #: Charges by the hash of their token, of their EVSE and of what tells twins; then by journal index.
         self._by_hash: defaultdict[int, dict[int, _Charge]] = defaultdict(dict)
@@ -90,19 +90,21 @@ class Neighbours:
 
     def accepted(self, cdr: Cdr, index: int) -> None:
         """Take in that a charge was accepted."""
-        charge = self._added[cdr.id] = _Charge(cdr.id, Occupied(self._spans[id(cdr)], index))
-        if not self._in_common.isdisjoint(charge.occupied.span.hashes):
-            self._enter(charge)
+        span = self._spans[id(cdr)]
+        occupied = self._added[cdr.id] = Occupied(span, index)
+        if not self._in_common.isdisjoint(span.hashes):
+            self._enter(_Charge(cdr.id, occupied))
 
     def credited(self, charge: ObjectId) -> None:
         """Take in that a charge was credited."""
-        credited = self._added.pop(charge, None)
-        if credited is None:
-            credited = self._lifted.get(charge)
-            if credited is None:
+        occupied = self._added.pop(charge, None)
+        if occupied is None:
+            lifted = self._lifted.get(charge)
+            if lifted is None:
                 return
-            self._removed.append(credited.occupied)
-        span, index = credited.occupied
+            occupied = lifted.occupied
+            self._removed.append(occupied)
+        span, index = occupied
         for key in span.hashes:
             self._by_hash[key].pop(index, None)
 
@@ -113,7 +115,7 @@ class Neighbours:
 
     def record(self) -> None:
         """Record what the group has changed."""
-        self._spans_on_record.add(charge.occupied for charge in self._added.values())
+        self._spans_on_record.add(self._added.values())
         if self._removed:
             self._spans_on_record.remove(self._removed)
 
