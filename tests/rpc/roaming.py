@@ -13,6 +13,11 @@ from hub.main import Hub
 ALL_SERVICES = frozenset({Service.ROAMING, Service.REMOTE, Service.RESERVATION})
 
 
+async def publish_cdr_token(hub: Hub, emsp: PartyId) -> None:
+    """Record the token of the CDRs that `tests.cdrs` makes."""
+    await publish(hub, emsp, "TOK1", whitelist=Whitelist.ALWAYS, contract_id="DE-MSP-C12345678-X")
+
+
 async def agree(
     hub: Hub,
     cpo: PartyId,
@@ -54,13 +59,15 @@ def token_message(emsp: PartyId, uid: str, **changes: Any) -> token_object_pb2.T
     return token
 
 
-async def publish(hub: Hub, emsp: PartyId, *uids: str, whitelist: Whitelist = Whitelist.NEVER) -> None:
-    """Record tokens of an eMSP."""
+async def publish(
+    hub: Hub, emsp: PartyId, *uids: str, whitelist: Whitelist = Whitelist.NEVER, contract_id: str = ""
+) -> None:
+    """Record tokens of an eMSP, of one contract or of one each."""
     now = hub.clock()
     tokens = [
         Token(
             key=TokenKey(emsp, fold(uid), "RFID"),
-            contract_id=f"C{uid}",
+            contract_id=contract_id or f"C{uid}",
             whitelist=whitelist,
             valid=True,
             last_updated=now,

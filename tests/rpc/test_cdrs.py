@@ -20,11 +20,11 @@ from roamhub.v1 import (
 from hub.domain.journal import Stream
 from hub.domain.merkle import leaf_hash
 from hub.domain.parties import Role
-from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.main import Hub
 from tests import catalog
 from tests.cdrs import NOW, START, credit_of, make_cdr, make_tariff, number, period, stamp, submission
 from tests.conftest import PartnerFactory
+from tests.rpc.roaming import publish_cdr_token
 from tests.support import Partner, Refusal, agree, refusal
 
 
@@ -62,15 +62,7 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     )
     tariffs: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
     await tariffs.PutTariff(tariff_pb2.PutTariffRequest(tariff=make_tariff()))
-    token = Token(
-        key=TokenKey(emsp.party, "tok1", "RFID"),
-        contract_id="DE-MSP-C12345678-X",
-        whitelist=Whitelist.ALWAYS,
-        valid=True,
-        last_updated=NOW,
-        document=b"",
-    )
-    await hub.committer.run(lambda uow: uow.tokens.save([token]))
+    await publish_cdr_token(hub, emsp.party)
     return Roaming(hub, cpo, emsp)
 
 

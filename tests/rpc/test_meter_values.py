@@ -28,11 +28,11 @@ from hub.domain.meter.documents import read_documents
 from hub.domain.meter.evidence import VALUES_MAX
 from hub.domain.meter.model import MeterDocument
 from hub.domain.parties import Role
-from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.main import Hub
 from tests import catalog
-from tests.cdrs import NOW, START, credit_of, make_cdr, number, period, stamp, submission
+from tests.cdrs import START, credit_of, make_cdr, number, period, stamp, submission
 from tests.conftest import PartnerFactory
+from tests.rpc.roaming import publish_cdr_token
 from tests.support import Partner, agree
 from tests.unit.meter.making import BEGIN, END, Meter, payload, shared
 
@@ -91,15 +91,7 @@ async def station(hub: Hub, partner: PartnerFactory) -> Station:
     await location_pb2_grpc.LocationServiceStub(cpo.channel).PutLocation(
         location_pb2.PutLocationRequest(location=catalog.location())
     )
-    token = Token(
-        key=TokenKey(emsp.party, "tok1", "RFID"),
-        contract_id="DE-MSP-C12345678-X",
-        whitelist=Whitelist.ALWAYS,
-        valid=True,
-        last_updated=NOW,
-        document=b"",
-    )
-    await hub.committer.run(lambda uow: uow.tokens.save([token]))
+    await publish_cdr_token(hub, emsp.party)
     return Station(hub, cpo, emsp)
 
 

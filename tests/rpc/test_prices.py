@@ -31,11 +31,11 @@ from roamhub.v1 import (
 from adapters.partner.credentials import Credentials, Store
 from hub.cli.app import run
 from hub.domain.parties import Role
-from hub.domain.tokens import Token, TokenKey, Whitelist
 from hub.main import Hub
 from tests import catalog
 from tests.cdrs import NOW, START, credit_of, make_cdr, make_tariff, number, period, stamp, submission
 from tests.conftest import PartnerFactory
+from tests.rpc.roaming import publish_cdr_token
 from tests.support import Partner, Refusal, agree, refusal
 
 KEY = common_pb2.ObjectKey(country_code="NL", party_id="CPO", id="CDR-1")
@@ -84,15 +84,7 @@ async def roaming(hub: Hub, partner: PartnerFactory) -> Roaming:
     here = located("t1")
     locations: location_pb2_grpc.LocationServiceAsyncStub = location_pb2_grpc.LocationServiceStub(cpo.channel)
     await locations.PutLocation(location_pb2.PutLocationRequest(location=here))
-    token = Token(
-        key=TokenKey(emsp.party, "tok1", "RFID"),
-        contract_id="DE-MSP-C12345678-X",
-        whitelist=Whitelist.ALWAYS,
-        valid=True,
-        last_updated=NOW,
-        document=b"",
-    )
-    await hub.committer.run(lambda uow: uow.tokens.save([token]))
+    await publish_cdr_token(hub, emsp.party)
     return Roaming(hub, cpo, emsp)
 
 
