@@ -55,6 +55,9 @@ def verify(*, file: File, public_key: Keys = None, as_json: Json = False) -> Non
         raise unusable(error) from None
     if as_json:
         print_json([_as_object(verdict) for verdict in verdicts])
+    elif len(verdicts) > 1 and _exit(verdicts) is Exit.UNUSABLE:
+        # Each line of some other text is taken for a document: one answer for all of them says more.
+        raise Failure(f"{file}: none of its {len(verdicts)} lines holds a signed meter document")
     else:
         print("\n".join(line for verdict in verdicts for line in _as_text(verdict)))
     raise typer.Exit(_exit(verdicts))

@@ -159,23 +159,40 @@ def revoke(platform: Platform, config: ConfigFile = None, json: Json = False) ->
         print(f"{name} is shut out; a new invitation and `roamhub partner resume` let it in again")
 
 
+PartyName = Annotated[str, typer.Argument(metavar="PARTY", help="The party, such as NL-ABC.")]
+
+
 @app.command()
-def resume(
-    party: Annotated[str, typer.Argument(help="The party, such as NL-ABC.")],
-    config: ConfigFile = None,
-    json: Json = False,
-) -> None:
+def suspend(party: PartyName, config: ConfigFile = None, json: Json = False) -> None:
+    """Hold one party back until it is resumed: it may not call and is not called; what began before is settled."""
+    from roamhub.v1.admin_pb2 import SuspendPartyRequest
+    from roamhub.v1.admin_pb2_grpc import AdminServiceStub
+
+    with hub_channel(config) as channel:
+        held = call(AdminServiceStub(channel).SuspendParty, SuspendPartyRequest(name=_party_name(party)))
+    if json:
+        print_json(as_dict(held))
+    else:
+        print(f"{party} is suspended until `roamhub partner resume {party}`")
+
+
+@app.command()
+def resume(party: PartyName, config: ConfigFile = None, json: Json = False) -> None:
     """Let a suspended party take part again."""
     from roamhub.v1.admin_pb2 import ResumePartyRequest
     from roamhub.v1.admin_pb2_grpc import AdminServiceStub
 
     with hub_channel(config) as channel:
-        request = ResumePartyRequest(name=f"parties/{party.lower().removeprefix('parties/')}")
-        resumed = call(AdminServiceStub(channel).ResumeParty, request)
+        resumed = call(AdminServiceStub(channel).ResumeParty, ResumePartyRequest(name=_party_name(party)))
     if json:
         print_json(as_dict(resumed))
     else:
         print(f"{party} takes part again")
+
+
+def _party_name(party: str) -> str:
+    """Return the resource name of a party, as people write it or as the hub does."""
+    return f"parties/{party.lower().removeprefix('parties/')}"
 
 
 @app.command()

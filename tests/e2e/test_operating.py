@@ -68,6 +68,17 @@ def test_a_platform_that_is_shut_out_cannot_call_any_more(running_hub: RunningHu
     assert refused.err.startswith("roamhub: CERTIFICATE_REVOKED: ")
 
 
+def test_a_party_is_held_back_and_takes_part_again(running_hub: RunningHub) -> None:
+    hub = running_hub
+    hub.roamhub("partner", "invite", "held", "--party", "NL-HLD:CPO", "--out", "held.json")
+    hub.roamhub("partner", "register", "held.json", "--as", "held")
+    assert hub.roamhub("partner", "suspend", "NL-HLD").out.startswith("NL-HLD is suspended until ")
+    assert hub.roamhub("agreement", "list", "--as", "held").code == 5
+    assert hub.roamhub("partner", "suspend", "NL-NON").code == 3
+    assert hub.roamhub("partner", "resume", "NL-HLD").out == "NL-HLD takes part again\n"
+    assert hub.roamhub("agreement", "list", "--as", "held").code == 0
+
+
 def test_a_partner_is_no_operator(running_hub: RunningHub) -> None:
     hub = running_hub
     hub.roamhub("partner", "invite", "plain", "--party", "NL-PLN:CPO", "--out", "plain.json")

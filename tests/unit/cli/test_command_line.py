@@ -70,6 +70,16 @@ def test_a_missing_option_is_named_to_machines_too(capsys: pytest.CaptureFixture
     assert "--as" in json.loads(capsys.readouterr().err)["error"]["message"]
 
 
+def test_of_a_text_without_any_meter_document_it_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("these are\nonly some\nnotes\n")
+    assert run(["meter", "verify", "notes.txt"]) == Exit.UNUSABLE
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "roamhub: UNUSABLE: notes.txt: none of its 3 lines holds a signed meter document\n"
+
+
 def test_an_unknown_setting_is_exit_2_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "hub.toml"
     config.write_text("lissten = '127.0.0.1:1'\n")
