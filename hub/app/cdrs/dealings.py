@@ -1,7 +1,6 @@
 """What is the same for all CDRs of a group between two parties under one version of their agreement."""
 
 from datetime import datetime
-from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from hub.app.directory import Directory
@@ -25,6 +24,7 @@ class Dealing:
         terms: What the version says.
         roaming: Whether there may be CDRs at all.
         priced: Whether any check wants our own price.
+        zone: Whose calendar bounds the periods.
     """
 
     def __init__(self, agreement: Agreement, now: datetime) -> None:
@@ -32,20 +32,16 @@ class Dealing:
         self.name = agreement.name
         self.terms = terms = agreement.terms
         self.roaming = Service.ROAMING in terms.services
+        self.zone = ZoneInfo(terms.time_zone)
         checks = terms.checks
         self.priced = not checks or any(checks.get(code) is not CheckAction.ACCEPT for code in PRICE_CHECKS)
         self._now = now
         self._sealers: dict[EntryKind, Sealer] = {}
 
-    @cached_property
+    @property
     def policy(self) -> PricingPolicy:
         """How tariffs are read."""
         return policy_named(self.terms.pricing_policy)
-
-    @cached_property
-    def zone(self) -> ZoneInfo:
-        """Whose calendar bounds the periods."""
-        return ZoneInfo(self.terms.time_zone)
 
     def sealer(self, kind: EntryKind) -> Sealer:
         """Return what seals the leaves of this kind."""

@@ -201,7 +201,7 @@ class Knowledge:
     def _evse(self, cdr: Cdr, evse: EvseFacts, connector: str) -> KnownEvse:
         offer = self.offers.of(cdr)
         power = offer.power if offer is not None else evse.power_at(connector, cdr.start_time)
-        return KnownEvse(evse.connectors.keys(), power)
+        return KnownEvse(connector=connector in evse.connectors, power=power)
 
     def _price(self, cdr: Cdr, dealing: Dealing, evse: EvseFacts | None) -> CdrPrice:
         zone = evse.time_zone if evse is not None else self.zones.get(ObjectId(cdr.id.party, cdr.location_id))

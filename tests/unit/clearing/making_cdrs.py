@@ -80,7 +80,7 @@ def _others(period: RatablePeriod) -> OtherVolumes | None:
 
 def evse(power: int | None) -> KnownEvse:
     """Return an EVSE whose only connector has this power in watts."""
-    return KnownEvse(frozenset({"1"}), power)
+    return KnownEvse(connector=True, power=power)
 
 
 def open_period(start: datetime, *, first_date: date, cycle: Cycle, zone: str) -> KnownPeriod:

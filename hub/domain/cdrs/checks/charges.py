@@ -20,7 +20,7 @@ _ROUNDING = Decimal("0.0001")
 def check_charge(cdr: Cdr, known: Known) -> Found:
     """Yield what is wrong with a charge."""
     yield from _driver(cdr, known)
-    yield from _place(cdr, known)
+    yield from _place(known)
     yield from _times(cdr, known)
     if known.period is not None:
         yield from check_late(cdr, known, known.period)
@@ -61,12 +61,12 @@ def _driver(cdr: Cdr, known: Known) -> Found:
             yield Check.SESSION_MISMATCH, "session_id", "was charged with another token"
 
 
-def _place(cdr: Cdr, known: Known) -> Found:
+def _place(known: Known) -> Found:
     if not known.location:
         yield Check.LOCATION_UNKNOWN, "cdr_location.id", "is no location that the CPO published"
     elif known.evse is None:
         yield Check.EVSE_UNKNOWN, "cdr_location.evse_uid", "is no EVSE of this location"
-    elif fold(cdr.connector_id) not in known.evse.connector_ids:
+    elif not known.evse.connector:
         yield Check.CONNECTOR_UNKNOWN, "cdr_location.connector_id", "is no connector of this EVSE"
 
 

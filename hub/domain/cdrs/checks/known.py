@@ -1,6 +1,5 @@
 """What the hub knew that bears on a CDR. The checks look at this; they never look anything up."""
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -30,12 +29,12 @@ class KnownSession:
 
 
 class KnownEvse(NamedTuple):
-    """A published EVSE: the folded ids of its connectors, and the power of the one that the CDR names.
+    """A published EVSE: whether it has the connector that the CDR names, and that one's power.
 
     `power` is in watts and of when the session began; None where that is not known.
     """
 
-    connector_ids: AbstractSet[str]
+    connector: bool
     power: int | None
 
 
