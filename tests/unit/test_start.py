@@ -2,6 +2,10 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_hub_loads_neither_postgresql_nor_migrations_until_it_needs_them() -> None:
@@ -11,3 +15,13 @@ def test_a_hub_loads_neither_postgresql_nor_migrations_until_it_needs_them() -> 
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_setting_up_compiles_all_code_of_ours() -> None:
+    # Where Python may write no .pyc files, every start would compile it anew.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    planned = subprocess.run(
+        ["make", "--dry-run", "--always-make", "setup"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    (compiling,) = [line for line in planned.stdout.splitlines() if "compileall" in line]
+    assert set(project["tool"]["setuptools"]["package-dir"].values()) <= set(compiling.split())
