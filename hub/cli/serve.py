@@ -13,13 +13,13 @@ def serve(config: ConfigFile = None) -> None:
     TLS) and :7444 (registration). The first start makes the data directory, a certificate authority, and operator.pem:
     the certificate with which the other commands reach this hub.
     """
-    from hub.collector import collect_less
+    from hub.collector import loading
 
-    collect_less()
-    import uvloop
+    with loading():
+        import uvloop
 
-    from hub.logs import configure
-    from hub.main import serve as run
+        from hub.logs import configure
+        from hub.main import serve as run
 
     settings = load_config(config)
     configure(settings.log_format, settings.log_level)

@@ -25,3 +25,20 @@ def test_setting_up_compiles_all_code_of_ours() -> None:
     )
     (compiling,) = [line for line in planned.stdout.splitlines() if "compileall" in line]
     assert set(project["tool"]["setuptools"]["package-dir"].values()) <= set(compiling.split())
+
+
+def test_the_collector_rests_while_the_hub_is_loaded_and_runs_afterwards() -> None:
+    script = (
+        "import gc; from hub.cli import serve as command; from hub import collector, main\n"
+        "seen = []\n"
+        "async def run(_): seen.append((gc.isenabled(), gc.get_freeze_count() > 10_000, gc.get_threshold()[0]))\n"
+        "main.serve = run\n"
+        "command.serve(None)\n"
+        "try:\n"
+        "    with collector.loading():\n"
+        "        seen.append(gc.isenabled())\n"
+        "        raise ImportError\n"
+        "except ImportError: seen.append(gc.isenabled())\n"
+        "assert seen == [(True, True, 10_000), False, True], seen"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
