@@ -14,7 +14,6 @@ from hub.domain.cdrs.record import CdrState, Severity
 from hub.domain.quality import CheckCount
 from hub.store.cdr_reader import AT_ONCE
 from hub.store.journal import JournalTimes
-from hub.store.mapping import mapped
 from hub.store.radar import one_or_all, other_party
 from hub.store.session import Session
 from hub.store.statements import Row, Statement
@@ -58,9 +57,7 @@ class StoredQuality:
             start, end = to_micros(window.start), to_micros(window.end)
             emsps = other_party(None if beat.emsp is None else parties[beat.emsp].number)
             indexes = self._times.index_at(start), self._times.index_at(end)
-            with mapped(self._session.connection):
-                rows = _SUMS.all(self._session.connection, (parties[beat.cpo].number, *indexes, start, end, *emsps))
-            for row in rows:
+            for row in _SUMS.all(self._session.connection, (parties[beat.cpo].number, *indexes, start, end, *emsps)):
                 tally.add(row)
         return tally.figures()
 

@@ -22,7 +22,6 @@ from hub.domain.cdrs.record import CdrState
 from hub.domain.clock import uuid7
 from hub.domain.radar import STANDING, Loose, LooseAuthorization, LooseCdr, LooseSession, SessionCdr, SilentSession
 from hub.store.journal import JournalTimes
-from hub.store.mapping import mapped
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
 from hub.store.tables.cdrs import CdrRow, CdrStandingRow
@@ -246,8 +245,7 @@ class StoredRadar:
         if found is None:
             return 0, None
         passes, arguments = found
-        with mapped(self._session.connection):
-            number, oldest = passes.total.all(self._session.connection, arguments)[0]
+        number, oldest = passes.total.all(self._session.connection, arguments)[0]
         return number, None if oldest is None else from_micros(oldest)
 
     def ended_sessions(self, beat: Beat, window: Window) -> int:
