@@ -59,13 +59,12 @@ class CdrColumns:
         Returns:
             None where they are of another kind, or anything is odd about them.
         """
-        starts, dimensions, tariff_ids = (
-            self._starts(len(periods)),
-            self._periods.dimensions,
-            self._periods.tariff_id[:],
-        )
+        starts, tariff_ids = self._starts(len(periods)), self._periods.tariff_id[:]
+        if starts is None or len(tariff_ids) not in {0, len(starts)}:
+            return None
+        dimensions = self._periods.dimensions
         texts = dimensions.volume.value[:]
-        if starts is None or len(tariff_ids) not in {0, len(starts)} or dimensions.type[:] != _USUAL * len(starts):
+        if dimensions.type[:] != _USUAL * len(starts):
             return None
         # As many volumes as types may be of different dimensions, where one lacks this and one that.
         if not len(texts) == 2 * len(starts) == len(_COUNTS.FromString(self._document).charging_periods.dimensions):
