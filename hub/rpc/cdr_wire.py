@@ -25,7 +25,6 @@ from hub.domain.clearing.items import TARIFF_KINDS
 from hub.domain.ids import ObjectId, fold
 from hub.domain.money import OCPI_DECIMALS, round_half_away
 from hub.domain.tariffs import GivenTariff
-from hub.rpc.columns import CdrColumns, Periods
 from hub.rpc.enums import check_enums
 from hub.rpc.listing import ID_MAX as TARIFF_ID_MAX
 from hub.rpc.meter_wire import signed_from_pb
@@ -38,7 +37,7 @@ _LARGEST = Decimal(10) ** 12
 #: What nearly every amount looks like: within all bounds, as can be told without arithmetic.
 _PLAIN = re.compile(r"-?[0-9]{1,11}(\.[0-9]{1,4})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_PERIODS = Periods(PeriodSums(0, _EPOCH, _EPOCH, _ZERO, _ZERO), (), ReportedPeriods)
+_NO_PERIODS = PeriodSums(0, _EPOCH, _EPOCH, _ZERO, _ZERO), ReportedPeriods()
 
 
 def submission_from_pb(
@@ -89,9 +88,8 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         reader.refuse("cdr.currency", "is an ISO 4217 code of three capital letters")
     if not 2 <= len(country) <= 3 or not (country.isascii() and country.isupper()):
         reader.refuse("cdr.cdr_location.country", "is an ISO 3166-1 alpha-3 code in capital letters")
-    columns = CdrColumns(document)
-    periods = _periods(reader, cdr, columns)
-    tariffs, kind = _tariffs(reader, columns.tariffs)
+    sums, reported = _periods(reader, cdr)
+    tariffs, kind = _tariffs(reader, cdr)
     ids = token.uid, token.contract_id, place.id, place.evse_uid, place.connector_id
     reader.ids(_IDS, ids, 36)
     token_uid, contract_id, location_id, evse_uid, connector_id = ids
@@ -116,14 +114,14 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
         total_cost=total_cost,
         total_energy=_exact(reader, "cdr.total_energy", cdr.total_energy, least=_ZERO),
         total_time=_exact(reader, "cdr.total_time", cdr.total_time, least=_ZERO),
-        periods=periods.sums,
+        periods=sums,
         credit=credit,
         credit_of=credit_of,
         document=document,
         digest=sha256(document).digest(),
         tariffs=tariffs,
-        tariff_ids=_named(tariffs, periods.tariff_ids),
-        reported=periods.reported,
+        tariff_ids=_named(tariffs, reported),
+        reported=reported,
         costs=(*_total(reader, price, total_cost), *_parts(reader, cdr)),
     )
 
@@ -165,21 +163,19 @@ def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None 
     return value
 
 
-def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr, columns: CdrColumns) -> Periods:
+def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[PeriodSums, ReportedPeriods]:
     """Read the periods, and what the checks ask of all of them together."""
     periods = cdr.charging_periods
     if not 1 <= len(periods) <= PERIODS_MAX:
         reader.refuse("cdr.charging_periods", f"holds 1 to {PERIODS_MAX} periods")
         return _NO_PERIODS
-    usual = columns.usual_periods(periods)
-    if usual is not None:
-        return usual
     reported = read_periods(periods)
     try:
-        if reported is not None:
-            return Periods(reported.sums(), reported.tariff_ids, lambda: reported)
+        sums = reported.sums() if reported is not None else None
     except ArithmeticError:
-        pass
+        sums = None
+    if reported is not None and sums is not None:
+        return sums, reported
     before = len(reader.violations)
     refuse_periods(reader, periods, "cdr.charging_periods")
     if len(reader.violations) == before:
@@ -220,17 +216,20 @@ _PARTS: tuple[
 )
 
 
-def _tariffs(reader: Reader, documents: Sequence[bytes]) -> tuple[tuple[GivenTariff, ...], str]:
+def _tariffs(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[tuple[GivenTariff, ...], str]:
     """Read the tariffs inside the CDR, and the type of the one applied, the first.
 
     An unreadable one is no reason to refuse the CDR, as the published one rules.
     """
-    found = [_given(document) for document in documents]
-    for position, (known, _, _) in enumerate(found):
+    applied, found = _REGULAR, list[GivenTariff]()
+    for position, tariff in enumerate(cdr.tariffs[:]):
+        known, kind, given = _given(tariff.SerializeToString(deterministic=True))
         if not known:
-            tariff = tariff_object_pb2.Tariff.FromString(documents[position])
             check_enums(reader, tariff, f"cdr.tariffs[{position}].")
-    return tuple([given for _, _, given in found]), found[0][1] if found else _REGULAR
+        if not found:
+            applied = kind
+        found.append(given)
+    return tuple(found), applied
 
 
 @lru_cache(maxsize=2_048)
@@ -251,9 +250,9 @@ _REGULAR = "REGULAR"
 _TARIFF_KINDS = {number: name.removeprefix("TARIFF_TYPE_") for name, number in tariff_object_pb2.TariffType.items()}
 
 
-def _named(tariffs: Sequence[GivenTariff], by_periods: Sequence[str]) -> tuple[str, ...]:
+def _named(tariffs: Sequence[GivenTariff], periods: ReportedPeriods) -> tuple[str, ...]:
     """Return the folded ids that can be tariffs' of those that are named, each once."""
-    return _folded((*[given.id for given in tariffs], *filter(None, by_periods)))
+    return _folded((*(given.id for given in tariffs), *filter(None, periods.tariff_ids)))
 
 
 @lru_cache(maxsize=2_048)

@@ -77,13 +77,13 @@ class ReportedPeriods(NamedTuple):
         time = total(self.times)
         if any(self.others):
             time = EXACT.add(time, total(self.parkings()))
-        first, last = instant(min(self.starts)), instant(max(self.starts))
+        first, last = _instant(min(self.starts)), _instant(max(self.starts))
         return PeriodSums(len(self.starts), first, last, total(self.energies), time)
 
     def ratable(self) -> tuple[RatablePeriod, ...]:
         """Return the periods as rating reads them; made anew at each call."""
         return tuple(
-            RatablePeriod(instant(start), energy, time, *(others or NO_OTHERS), tariff_id or None)
+            RatablePeriod(_instant(start), energy, time, *(others or NO_OTHERS), tariff_id or None)
             for start, energy, time, others, tariff_id in zip(*self, strict=True)
         )
 
@@ -93,6 +93,5 @@ def total(volumes: Iterable[Decimal | None], context: Context = EXACT) -> Decima
     return reduce(context.add, filter(None, volumes), _ZERO)
 
 
-def instant(micros: int) -> datetime:
-    """Return the time that lies so many microseconds after 1970."""
+def _instant(micros: int) -> datetime:
     return _EPOCH + timedelta(0, 0, micros)

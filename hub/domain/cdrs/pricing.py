@@ -127,7 +127,7 @@ def price_cdr(
             end=cdr.end_time,
             time_zone=time_zone or "UTC",
             currency=cdr.currency,
-            periods=_as_one(cdr, compiled, policy) if costs_only else cdr.reported().ratable(),
+            periods=_as_one(cdr, compiled, policy) if costs_only else cdr.reported.ratable(),
         )
         rated = rate(session, compiled, policy)
         expired = None
@@ -144,7 +144,7 @@ def _as_one(cdr: Cdr, compiled: Sequence[CompiledTariff], policy: PricingPolicy)
     The costs are the same: steps and fees are of the whole session, and times are whole seconds before they are added.
     Whatever is odd about the periods stays, so that the engine sees it.
     """
-    reported = cdr.reported()
+    reported = cdr.reported
     ordinary = policy.snap_to_seconds and policy.missing_time is MissingTime.NOTHING
     # Which of charging and parking came last is lost in the sum.
     ordinary = ordinary and policy.time_step is not TimeStepRule.LAST_TIME_BASED
@@ -229,7 +229,7 @@ def _named(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:
 def _named_by_period(cdr: Cdr, folded: str, known: GivenTariff | None) -> UsedTariff:
     position, spelt = next(
         (position, tariff_id)
-        for position, tariff_id in enumerate(cdr.reported().tariff_ids)
+        for position, tariff_id in enumerate(cdr.reported.tariff_ids)
         if tariff_id and fold(tariff_id) == folded
     )
     field = f"charging_periods[{position}].tariff_id"

@@ -4,7 +4,6 @@ The sender's message is the record and is kept as sent (`document`); these are t
 once for every CDR is a named tuple: as immutable as a frozen dataclass, and made in half the time.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -49,7 +48,7 @@ class Cdr(NamedTuple):
         meter: What its signed meter values were found to prove on arrival; None on one without any, and on a credit.
         tariffs: Those inside the CDR.
         tariff_ids: Folded ids of the tariffs that the CDR or its periods name, each once.
-        reported: Returns the charging periods, made when asked: only who prices the CDR asks.
+        reported: The charging periods.
         costs: What the CDR states of its costs, the total's first.
     """
 
@@ -79,7 +78,7 @@ class Cdr(NamedTuple):
     meter: MeterEvidence | None = None
     tariffs: tuple[GivenTariff, ...] = ()
     tariff_ids: tuple[str, ...] = ()
-    reported: Callable[[], ReportedPeriods] = ReportedPeriods
+    reported: ReportedPeriods = ReportedPeriods()
     costs: tuple[ClaimedCost, ...] = ()
 
     @property

@@ -68,9 +68,8 @@ def published(*tariffs: Tariff) -> Mapping[str, GivenTariff]:
 def rated(*inside: Tariff, **changes: Any) -> Cdr:
     """Return a charge of 20 kWh in two hours for 7.00, with tariffs inside."""
     period = RatablePeriod(start=START, energy_kwh=Decimal(20), time_hours=Decimal(2))
-    periods = reported(*changes.pop("ratable", [period]))
-    changes = {"reported": lambda: periods, "tariffs": tuple(map(given, inside)), **changes}
-    named = [each.lower() for each in periods.tariff_ids if each]
+    changes = {"reported": reported(*changes.pop("ratable", [period])), "tariffs": tuple(map(given, inside)), **changes}
+    named = [each.lower() for each in changes["reported"].tariff_ids if each]
     ids = dict.fromkeys([each.id.lower() for each in changes["tariffs"]] + named)
     return charge(start_time=START, tariff_ids=tuple(ids), **changes)
 

@@ -117,4 +117,4 @@ def test_tariffs_are_named_once_by_the_cdr_and_by_its_periods() -> None:
     ]
     cdr = read(charging_periods=named)
     assert cdr.tariff_ids == ("t1", "t2")
-    assert cdr.reported().tariff_ids == ("t1", "T2", "", "T2", "n\n")
+    assert cdr.reported.tariff_ids == ("t1", "T2", "", "T2", "n\n")

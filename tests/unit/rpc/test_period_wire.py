@@ -11,14 +11,11 @@ from google.type.decimal_pb2 import Decimal as PbDecimal
 from hypothesis import given as examples
 from hypothesis import settings
 from hypothesis import strategies as st
-from roamhub.v1 import cdr_object_pb2
 from roamhub.v1 import session_object_pb2 as pb
 
 from hub.domain.rating import RatablePeriod, period_of
-from hub.rpc.columns import CdrColumns
 from hub.rpc.period_wire import read_periods, refuse_periods
 from hub.rpc.wire import Reader
-from tests.cdrs import make_tariff
 
 START = datetime(2026, 9, 14, 8, tzinfo=UTC)
 SECONDS = int(START.timestamp())
@@ -167,59 +164,3 @@ def test_periods_read_at_once_are_those_read_field_by_field(periods: list[pb.Cha
     assert (sums.number, sums.first_start, sums.last_start) == (len(expected), min(starts), max(starts))
     assert sums.energy == sum(each.energy_kwh or 0 for each in expected)
     assert sums.time == sum((each.time_hours or 0) + (each.parking_hours or 0) for each in expected)
-
-
-PLAIN = st.decimals(0, 50, places=4).map(str)
-#: Periods of the kind that is read from columns, and some that only look alike when their parts are put together.
-USUAL = st.builds(
-    lambda pairs, split, tariff_id, nanos: [
-        period(*dimensions, seconds=SECONDS + place, nanos=nanos, tariff_id=tariff_id)
-        for place, dimensions in enumerate(
-            [pairs[:1], pairs[1:]] if split else [pairs[at : at + 2] for at in range(0, len(pairs), 2)]
-        )
-    ],
-    st.lists(st.tuples(PLAIN, PLAIN), min_size=1, max_size=4).map(
-        lambda volumes: [each for kwh, hours in volumes for each in (("ENERGY", kwh), ("TIME", hours))]
-    ),
-    st.booleans(),
-    st.sampled_from([None, "", "T1"]),
-    st.sampled_from([0, 999, 123_456_789]),
-)
-
-
-def columns_of(periods: Sequence[pb.ChargingPeriod]) -> CdrColumns:
-    tariffs = [make_tariff("T1"), make_tariff("T2")]
-    columns = CdrColumns(cdr_object_pb2.Cdr(charging_periods=periods, tariffs=tariffs).SerializeToString())
-    assert columns.tariffs == [tariff.SerializeToString() for tariff in tariffs]
-    return columns
-
-
-@settings(max_examples=1000, deadline=None)
-@examples(st.lists(PERIODS, max_size=4) | USUAL)
-def test_what_columns_tell_is_what_the_messages_say(periods: list[pb.ChargingPeriod]) -> None:
-    usual = columns_of(periods).usual_periods(periods)
-    if usual is not None:
-        plain = read_periods(periods)
-        assert plain is not None
-        assert not named(periods)
-        assert (usual.sums, usual.reported()) == (plain.sums(), plain)
-        assert [*filter(None, usual.tariff_ids)] == [*filter(None, plain.tariff_ids)]
-
-
-def test_energy_and_time_of_each_period_are_read_from_columns_and_nothing_odd_is() -> None:
-    both = ("ENERGY", "1.5"), ("TIME", "0.25")
-    usual = columns_of([period(*both), period(*both)]).usual_periods([period(*both), period(*both)])
-    assert usual is not None
-    assert (usual.sums.energy, usual.sums.time) == (Decimal(3), Decimal("0.5"))
-    lacking = period(("UNSPECIFIED", "9"), ("ENERGY", ""), ("TIME", "0.25"))
-    for odd in (
-        [lacking],
-        [period(*both), period(both[0])],
-        [period(*both), period(*both, nanos=5)],
-        [period(*both), period(*both, tariff_id="T1")],
-        [period(*both), period(*both, seconds=0)],
-        [period(both[0], ("TIME", "-1"))],
-        [period(both[0], ("TIME", "1e3"))],
-        [],
-    ):
-        assert columns_of(odd).usual_periods(odd) is None

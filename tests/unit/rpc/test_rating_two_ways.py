@@ -40,7 +40,7 @@ def test_a_vector_costs_the_same_both_ways(case: str) -> None:
     assert isinstance(tariff, tariff_object_pb2.Tariff)
     given = GivenTariff(tariff.id, tariff_from_pb(tariff, parsed.version))
     cdr = cdr_from_document(message.SerializeToString())
-    named = [fold(each) for each in cdr.reported().tariff_ids if each]
+    named = [fold(each) for each in cdr.reported.tariff_ids if each]
     cdr = cdr._replace(tariffs=(given,), tariff_ids=tuple(dict.fromkeys([fold(given.id), *named])))
     price = price_cdr(cdr, {}, parsed.session.time_zone, ROAMHUB_2026)
     assert price.rated is not None, price.message
