@@ -1,43 +1,119 @@
-"""`roamhub cdr`: what became of a CDR, what waits for whom, and the two decisions about it."""
+"""`roamhub cdr`: which there are, what became of one, what waits for whom, and the two decisions about it."""
 
+import sys
 import uuid
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli.arguments import read_instant, read_party
 from hub.cli.failures import Failure
-from hub.cli.options import ActAs, Json, call, commands, hub_channel, pages
+from hub.cli.options import ActAs, ConfigFile, Json, MaybeActAs, call, commands, hub_channel, pages
 from hub.cli.output import as_dict, moment, print_fields, print_json, print_table, word
 
 if TYPE_CHECKING:
-    from roamhub.v1.cdr_pb2 import CdrRecord
+    from roamhub.v1.cdr_pb2 import CdrRecord, CdrState
     from roamhub.v1.common_pb2 import ObjectKey
 
 app = commands()
 
 Name = Annotated[str, typer.Argument(metavar="CDR", help="The CPO and its id of the CDR: NL-ABC/id.")]
+OfParty = Annotated[
+    str | None, typer.Option("--party", help="Only those that this party, such as NL-ABC, submitted or is to pay.")
+]
 Note = Annotated[str, typer.Option(help="Why, for people; both sides read it.")]
 
 
 @app.callback()
 def _group() -> None:
-    """See what became of CDRs, decide on quarantined ones, withdraw returned ones."""
+    """List and explain CDRs, see what became of them, decide on quarantined ones, withdraw returned ones."""
+
+
+@app.command("list")
+def list_(
+    party: OfParty = None,
+    counterparty: Annotated[
+        str | None, typer.Option(help="Only those with this party on the other side; with --party.")
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only accepted, returned, quarantined, resubmitted or withdrawn ones.")
+    ] = None,
+    ended: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Only of sessions that ended then or later.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Only of sessions that ended before, such as 2026-11-01.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="COUNT", help="At most so many, the earliest received.")] = 1000,
+    config: ConfigFile = None,
+    act_as: MaybeActAs = None,
+    json: Json = False,
+) -> None:
+    """List CDRs in the order in which the hub received them; operators see those of all parties."""
+    from roamhub.v1.cdr_pb2 import CdrState, ListCdrsRequest
+    from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+
+    request = ListCdrsRequest()
+    if state is not None:
+        request.state = _state(state)
+    for option, named, key in (
+        ("--party", party, request.party),
+        ("--counterparty", counterparty, request.counterparty),
+    ):
+        if named is not None:
+            key.CopyFrom(read_party(option, named))
+    for option, text, field in (
+        ("--from", ended, request.end_time_from),
+        ("--before", before, request.end_time_before),
+    ):
+        if text is not None:
+            field.FromDatetime(read_instant(option, text))
+    with hub_channel(config, act_as) as channel:
+        found = list(islice(pages(CdrServiceStub(channel).ListCdrs, request, "cdrs"), limit + 1))
+    if len(found) > limit:
+        print(f"there are more than these {limit}: narrow the list, or raise --limit", file=sys.stderr)
+    found = found[:limit]
+    if json:
+        print_json([as_dict(record) for record in found])
+        return
+    rows = [
+        (
+            _name(record),
+            _party(record.emsp),
+            moment(record.cdr.end_date_time),
+            word(CdrState, record.state),
+            record.cdr.total_energy.value,
+            f"{record.cdr.total_cost.before_taxes.value} {record.cdr.currency}",
+            record.rated_cost.value,
+            record.statement,
+        )
+        for record in found
+    ]
+    print_table(("CDR", "EMSP", "ENDED", "STATE", "KWH", "COST", "OURS", "STATEMENT"), rows, right=(4, 5, 6))
 
 
 @app.command()
 def returns(
-    act_as: ActAs,
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Also those on which the other side has to act.")
     ] = False,
+    party: OfParty = None,
+    config: ConfigFile = None,
+    act_as: MaybeActAs = None,
     json: Json = False,
 ) -> None:
-    """List CDRs that wait to be put right or decided on, the earliest deadline first."""
+    """List CDRs that wait to be put right or decided on, the earliest deadline first.
+
+    A partner sees those that wait for itself. An operator sees all, or with --party those that wait for that one.
+    """
     from roamhub.v1.cdr_pb2 import CdrState, ListReturnsRequest
     from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 
-    with hub_channel(None, act_as) as channel:
-        request = ListReturnsRequest(own_turn=not everybody)
+    request = ListReturnsRequest(own_turn=not everybody)
+    if party is not None:
+        request.party.CopyFrom(read_party("--party", party))
+    with hub_channel(config, act_as) as channel:
         found = list(pages(CdrServiceStub(channel).ListReturns, request, "cdrs"))
     if json:
         print_json([as_dict(record) for record in found])
@@ -57,12 +133,12 @@ def returns(
 
 
 @app.command()
-def show(name: Name, act_as: ActAs, json: Json = False) -> None:
+def show(name: Name, config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = False) -> None:
     """Show where a CDR stands, how it came there, and what was found."""
     from roamhub.v1.cdr_pb2 import GetCdrRequest
     from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 
-    with hub_channel(None, act_as) as channel:
+    with hub_channel(config, act_as) as channel:
         record = call(CdrServiceStub(channel).GetCdr, GetCdrRequest(key=_key(name)))
     _tell(record, json=json)
 
@@ -70,15 +146,16 @@ def show(name: Name, act_as: ActAs, json: Json = False) -> None:
 @app.command()
 def explain(
     name: Name,
-    act_as: ActAs,
     policy: Annotated[str, typer.Option(metavar="NAME", help="Read the tariffs by this pricing policy.")] = "",
+    config: ConfigFile = None,
+    act_as: MaybeActAs = None,
     json: Json = False,
 ) -> None:
     """Explain what a CDR should cost, line by line, beside what it claims."""
     from roamhub.v1.cdr_pb2 import ExplainCdrRequest
     from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 
-    with hub_channel(None, act_as) as channel:
+    with hub_channel(config, act_as) as channel:
         request = ExplainCdrRequest(key=_key(name), pricing_policy=policy)
         explained = call(CdrServiceStub(channel).ExplainCdr, request)
     if json:
@@ -139,6 +216,16 @@ def _key(name: str) -> "ObjectKey":
     except ValueError:
         raise Failure(f"{name}: write the CPO and its id of the CDR, such as NL-ABC/id") from None
     return ObjectKey(country_code=party.country_code, party_id=party.party_id, id=cdr_id)
+
+
+def _state(text: str) -> "CdrState.ValueType":
+    from roamhub.v1.cdr_pb2 import CdrState
+
+    try:
+        return CdrState.Value(f"CDR_STATE_{text.upper()}")
+    except ValueError:
+        known = ", ".join(name.removeprefix("CDR_STATE_").lower() for name in CdrState.keys()[1:])
+        raise Failure(f"--state {text}: is one of {known}") from None
 
 
 def _name(record: "CdrRecord") -> str:

@@ -1,11 +1,11 @@
 """`roamhub gaps`: what should be on record and is not."""
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.arguments import read_instant, read_party
 from hub.cli.failures import Failure
 from hub.cli.options import ConfigFile, Json, MaybeActAs, call, hub_channel, pages
 from hub.cli.output import as_dict, moment, print_json, print_table, word
@@ -110,12 +110,7 @@ def _filter(
 
     made = GapFilter()
     if party is not None:
-        from adapters.partner.partner import party as read_party
-
-        try:
-            made.party.CopyFrom(read_party(party))
-        except ValueError:
-            raise Failure(f"--party {party}: write a party like NL-ABC") from None
+        made.party.CopyFrom(read_party("--party", party))
     for kind in kinds:
         if kind not in _KINDS:
             raise Failure(f"--kind {kind}: is one of {', '.join(_KINDS)}")
@@ -124,16 +119,8 @@ def _filter(
         made.older_than.CopyFrom(Duration(seconds=older_than * 3_600))
     for option, text, field in (("--from", start, made.since_time_from), ("--before", before, made.since_time_before)):
         if text is not None:
-            field.FromDatetime(_instant(option, text))
+            field.FromDatetime(read_instant(option, text))
     return made
-
-
-def _instant(option: str, text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failure(f"{option} {text}: write a date or a time like 2026-10-01 or 2026-10-01T12:00:00Z") from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _print(found: "list[Gap]") -> None:

@@ -3,12 +3,9 @@
 from roamhub.v1 import cdr_pb2
 
 from hub.app.cdrs.standings import Decision, Review, Withdrawal
-from hub.app.ports.cdrs import ReturnsFilter
-from hub.domain.cdrs.record import CdrRecord, CdrState
+from hub.domain.cdrs.record import CdrRecord
 from hub.domain.ids import ObjectId
 from hub.rpc.agreement_messages import note_from_pb
-from hub.rpc.calls import Call
-from hub.rpc.policy import require_party
 from hub.rpc.wire import Reader, micros_of
 
 _DECISIONS: dict[int, Decision] = {
@@ -49,28 +46,6 @@ def withdrawal_from_pb(request: cdr_pb2.WithdrawCdrRequest, platform: str) -> Wi
     )
     reader.done()
     return withdrawal
-
-
-def returns_from_pb(request: cdr_pb2.ListReturnsRequest, call: Call) -> ReturnsFilter:
-    """Read which CDRs to list; raises Invalid, and Denied for a party that is not the caller's."""
-    reader = Reader()
-    parties = frozenset(call.caller.parties)
-    if request.HasField("party"):
-        parties = frozenset({require_party(call.caller, request.party.country_code, request.party.party_id)})
-    state = CdrState(request.state) if request.state in _WAITING else None
-    if state is None and request.state:
-        reader.refuse("state", "is RETURNED or QUARANTINED")
-    wanted = ReturnsFilter(
-        parties=parties,
-        state=state,
-        acting=request.own_turn,
-        deadline_before=reader.optional_time("deadline_before", request),
-    )
-    reader.done()
-    return wanted
-
-
-_WAITING = frozenset({cdr_pb2.CDR_STATE_RETURNED, cdr_pb2.CDR_STATE_QUARANTINED})
 
 
 def place_of(record: CdrRecord) -> tuple[int, int]:

@@ -9,18 +9,19 @@ from roamhub.v1 import cdr_pb2, common_pb2
 
 from hub.app.cdrs import standings
 from hub.app.cdrs.explain import Readers, explain_cdr
+from hub.app.cdrs.reading import read_cdr
 from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
 from hub.app.cdrs.tariffs import TariffReader
-from hub.app.ports.cdrs import CdrFilter
 from hub.app.ports.spine import Committer, Reads
-from hub.domain.cdrs.record import CdrAnswer, CdrRecord, CdrState
+from hub.domain.cdrs.record import CdrAnswer, CdrRecord
 from hub.domain.errors import HubError, invalid
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Stream
 from hub.rpc.calls import Call
 from hub.rpc.cdr_answers import answer_to_pb, record_to_pb
 from hub.rpc.cdr_explained import explanation_to_pb
-from hub.rpc.cdr_returns import place_of, returns_from_pb, review_from_pb, withdrawal_from_pb
+from hub.rpc.cdr_lists import list_from_pb, returns_from_pb
+from hub.rpc.cdr_returns import place_of, review_from_pb, withdrawal_from_pb
 from hub.rpc.cdr_wire import cdr_from_document, submission_from_pb
 from hub.rpc.chunks import chunks
 from hub.rpc.journal import require_index
@@ -101,34 +102,19 @@ class CdrServicer:
             return refusal
 
     async def GetCdr(self, request: cdr_pb2.GetCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
-        """Return one CDR of the caller's."""
+        """Return one CDR that the caller may see."""
         key = _read_key(request.key)
-        record = await self._reads.run(lambda uow: uow.cdrs.get(key))
-        if record is None or not (record.id.party in call.caller.parties or record.emsp in call.caller.parties):
-            raise standings.no_cdr()
-        return record_to_pb(record)
+        return record_to_pb(await self._reads.run(lambda uow: read_cdr(uow, call.caller, key)))
 
     async def ExplainCdr(self, request: cdr_pb2.ExplainCdrRequest, call: Call) -> cdr_pb2.ExplainCdrResponse:
-        """Explain the price of one CDR of the caller's."""
+        """Explain the price of one CDR that the caller may see."""
         key, policy = _read_key(request.key), request.pricing_policy
         explained = await self._reads.run(lambda uow: explain_cdr(uow, call.caller, key, policy, _READERS))
         return explanation_to_pb(explained)
 
     async def ListCdrs(self, request: cdr_pb2.ListCdrsRequest, call: Call) -> cdr_pb2.ListCdrsResponse:
-        """List the caller's CDRs in the order of the clearing journal."""
-        reader = Reader()
-        state = None
-        if request.state in {cdr_pb2.CDR_STATE_STATED, cdr_pb2.CDR_STATE_SETTLED}:
-            reader.refuse("state", "follows from statements: list ACCEPTED, or the statement")
-        elif request.state:
-            state = reader.one_of("state", request.state, _STATES, CdrState.ACCEPTED)
-        wanted = CdrFilter(
-            parties=frozenset(call.caller.parties),
-            state=state,
-            end_time_from=reader.optional_time("end_time_from", request),
-            end_time_before=reader.optional_time("end_time_before", request),
-        )
-        reader.done()
+        """List the CDRs that the caller may see in the order of the clearing journal."""
+        wanted = list_from_pb(request, call)
         page = read_page(request)
         (after,) = page.key(int) or (-1,)
         records = await self._reads.run(lambda uow: uow.cdrs.list(wanted, after, page.size + 1))
@@ -186,12 +172,6 @@ class CdrServicer:
 
     async def _newer(self, parties: frozenset[PartyId], index: int) -> Sequence[CdrRecord]:
         return await self._reads.run(lambda uow: uow.cdrs.changes(parties, index, _PAGE))
-
-
-#: What a list can be narrowed to: what statements say is not stored with CDRs.
-_STATES: dict[int, CdrState] = {
-    int(state): state for state in CdrState if state not in {CdrState.STATED, CdrState.SETTLED}
-}
 
 
 def _submission(request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call) -> CdrSubmission:

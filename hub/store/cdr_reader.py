@@ -1,9 +1,10 @@
 """Reading CDRs on record: one, in the order in which they came, by what last happened, and those that wait."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, select, text, tuple_
@@ -47,6 +48,8 @@ _RECORD = (
     *ANSWER,
 )
 _SAME = and_(_STANDING.c.cpo == _ROW.c.cpo, _STANDING.c.cdr_id == _ROW.c.cdr_id)
+#: Where a record's row has its index in the clearing journal.
+_IDX = [column.name for column in _RECORD].index("idx")
 #: Every CDR, with its standing where it has one.
 _EVERY: Select[Any] = select(*_RECORD).select_from(_ROW.outerjoin(_STANDING, and_(text("cdr.state = 2"), _SAME)))
 #: Those that have a standing, found by it.
@@ -59,11 +62,13 @@ _REPLACED = SelectIn(
 )
 
 
-def _page(party: Any) -> Statement:  # noqa: ANN401 - a column
+def _page(party: Any, other: Any) -> Statement:  # noqa: ANN401 - columns
     return Statement(
         _EVERY.where(
             party == bindparam("party_"),
+            other.between(bindparam("other_from"), bindparam("other_to")),
             _ROW.c.idx > bindparam("after"),
+            _ROW.c.idx < bindparam("until"),
             func.coalesce(_STANDING.c.state, _ROW.c.state).between(bindparam("state_from"), bindparam("state_to")),
             _ROW.c.end_time >= bindparam("from_"),
             _ROW.c.end_time < bindparam("before"),
@@ -92,7 +97,7 @@ def _waiting(party: Any) -> Statement:  # noqa: ANN401 - a column
     )
 
 
-_PAGES = _page(_ROW.c.cpo), _page(_ROW.c.emsp)
+_PAGE_OF_CPO, _PAGE_OF_EMSP = _page(_ROW.c.cpo, _ROW.c.emsp), _page(_ROW.c.emsp, _ROW.c.cpo)
 _AT_ONCE = text("cdr.state = 1")
 _CHANGES = (
     _changed(_EVERY, _ROW.c.cpo, _ROW.c.idx, _AT_ONCE),
@@ -125,13 +130,22 @@ class CdrReader:
         state = int(wanted.state) if wanted.state else None
         start = to_micros(wanted.end_time_from) if wanted.end_time_from else -_FOREVER
         end = to_micros(wanted.end_time_before) if wanted.end_time_before else _FOREVER
-        rows: list[Row] = []
-        for number in self._numbers(wanted.parties):
-            for page in _PAGES:
-                chosen = (number, after_index, state or 0, state or max(CdrState), start, end, limit)
-                rows += page.all(self._session.connection, chosen)
-        records = sorted(self._records(rows), key=lambda record: record.answer.receipt.index)
-        return self._stated(records[:limit])
+        others = self._numbers([wanted.counterparty] if wanted.counterparty else [])
+        if wanted.counterparty and not others:
+            return []
+        other_from, other_to = (others[0], others[0]) if others else (0, _FOREVER)
+        found: dict[Row, Row] = {}
+        until = _FOREVER
+        for number, page in self._sides(wanted.parties, _PAGE_OF_CPO, _PAGE_OF_EMSP):
+            between = (number, other_from, other_to, after_index, until)
+            chosen = (*between, state or 0, state or max(CdrState), start, end, limit)
+            found |= {row[:2]: row for row in page.all(self._session.connection, chosen)}
+            if len(found) >= limit:
+                # Of further parties only what comes before all these: of a thousand parties that is little or nothing.
+                first = sorted(found.values(), key=itemgetter(_IDX))[:limit]
+                found, until = {row[:2]: row for row in first}, first[-1][_IDX]
+        records = sorted(self._records(list(found.values())), key=lambda record: record.answer.receipt.index)
+        return self._stated(records)
 
     def changes(self, parties: Iterable[PartyId], after_index: int, limit: int) -> Sequence[CdrRecord]:
         """Return records in the order of what last happened to them."""
@@ -145,15 +159,25 @@ class CdrReader:
         """Return records that wait for somebody, by deadline."""
         before = to_micros(wanted.deadline_before) if wanted.deadline_before else _FOREVER
         rows: list[Row] = []
-        for number in self._numbers(wanted.parties):
-            for page, acts_on in ((_WAITING_FOR_CPO, CdrState.RETURNED), (_WAITING_FOR_EMSP, CdrState.QUARANTINED)):
-                states = {acts_on} if wanted.acting else WAITING
-                if wanted.state is not None:
-                    states &= {wanted.state}
-                if states:
-                    chosen = (number, *(after or (-_FOREVER, -1)), before, min(states), max(states), limit)
-                    rows += page.all(self._session.connection, chosen)
+        acting = wanted.acting and wanted.parties is not None
+        for number, page in self._sides(wanted.parties, _WAITING_FOR_CPO, _WAITING_FOR_EMSP):
+            acts_on = CdrState.RETURNED if page is _WAITING_FOR_CPO else CdrState.QUARANTINED
+            states = {acts_on} if acting else WAITING
+            if wanted.state is not None:
+                states &= {wanted.state}
+            if states:
+                chosen = (number, *(after or (-_FOREVER, -1)), before, min(states), max(states), limit)
+                rows += page.all(self._session.connection, chosen)
         return sorted(self._records(rows), key=_due)[:limit]
+
+    def _sides(
+        self, parties: Iterable[PartyId] | None, of_cpo: Statement, of_emsp: Statement
+    ) -> Iterator[tuple[int, Statement]]:
+        """Yield the numbers of parties with the statement of each side; every CDR has a CPO, so one side shows all."""
+        for number in self._numbers(self._directory().parties if parties is None else parties):
+            yield number, of_cpo
+            if parties is not None:
+                yield number, of_emsp
 
     def _numbers(self, parties: Iterable[PartyId]) -> Sequence[int]:
         known = self._directory().parties

@@ -434,6 +434,29 @@ async def test_lists_narrow_to_the_state_of_now(desk: Counter) -> None:
     assert await listed(RETURNED) == []
 
 
+async def test_lists_show_everybodys_and_narrow_to_both_sides(desk: Counter) -> None:
+    for name, kind in (("C1", "well"), ("C2", "wrong"), ("C3", "doubtful"), ("C4", "well")):
+        await desk.held(name, kind)
+
+    async def listed(limit: int = 10, after: int = -1, **wanted: Any) -> list[str]:
+        chosen = CdrFilter(**{"parties": None, **wanted})
+        return [r.id.id for r in await desk.read(lambda uow: uow.cdrs.list(chosen, after, limit))]
+
+    nobody = PartyId("ZZ", "ZZZ")
+    assert await listed() == ["C1", "C2", "C3", "C4"]
+    assert await listed(2) == ["C1", "C2"]
+    assert await listed(2, 1) == ["C3", "C4"]
+    for own, other in ((CPO, EMSP), (EMSP, CPO)):
+        assert await listed(3, parties=frozenset({own}), counterparty=other) == ["C1", "C2", "C3"]
+        assert await listed(parties=frozenset({own}), counterparty=own) == []
+        assert await listed(parties=frozenset({own}), counterparty=nobody) == []
+    assert await listed(3, parties=frozenset({CPO, EMSP})) == ["C1", "C2", "C3"], "each once"
+    assert await listed(parties=frozenset({nobody})) == []
+    everybodys = ReturnsFilter(parties=None, acting=True)
+    waiting = await desk.read(lambda uow: uow.cdrs.returns(everybodys, None, 10))
+    assert [record.id.id for record in waiting] == ["C3", "C2"]
+
+
 async def test_changes_come_in_the_order_of_what_last_happened(desk: Counter) -> None:
     for name, kind in (("C1", "wrong"), ("C2", "well"), ("C3", "doubtful")):
         await desk.held(name, kind)

@@ -315,7 +315,7 @@ def _billing(names: Names) -> dict[str, Base]:
         "CdrService/StreamCdrs": Base("cpo", lambda n: submission(n, cdr_pb2.StreamCdrsRequest)),
         "CdrService/GetCdr": Base("emsp", lambda _: cdr_pb2.GetCdrRequest(key=key(names.cdr))),
         "CdrService/ExplainCdr": Base("emsp", lambda _: cdr_pb2.ExplainCdrRequest(key=key(names.cdr))),
-        "CdrService/ListCdrs": _listing("emsp", cdr_pb2.ListCdrsRequest),
+        "CdrService/ListCdrs": _listing("emsp", cdr_pb2.ListCdrsRequest, party=EMSP, counterparty=CPO),
         "CdrService/ListReturns": _listing("cpo", cdr_pb2.ListReturnsRequest),
         "CdrService/WatchCdrs": Base("emsp", lambda _: cdr_pb2.WatchCdrsRequest(after_index=-1)),
         "JournalService/Watch": Base(

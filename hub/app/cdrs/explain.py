@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hub.app.cdrs.standings import no_cdr
+from hub.app.cdrs.reading import read_cdr
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.cdrs.pricing import CdrPrice, price_cdr, tolerated
 from hub.domain.cdrs.record import Cdr, CdrRecord
@@ -52,14 +52,12 @@ def explain_cdr(uow: UnitOfWork, caller: Caller, key: ObjectId, policy: str, rea
         readers: What reads the messages on record.
 
     Raises:
-        NotFound: There is none of the caller's CPO or eMSP.
+        NotFound: There is none, or it is not the caller's to see.
         Invalid: There is no such policy.
     """
     if policy and policy not in POLICIES:
         raise invalid("pricing_policy", f"must be one of {', '.join(sorted(POLICIES))}")
-    record = uow.cdrs.get(key)
-    if record is None or not (record.id.party in caller.parties or record.emsp in caller.parties):
-        raise no_cdr()
+    record = read_cdr(uow, caller, key)
     cdr = readers.cdr(record.document)
     agreement = uow.directory.agreement_covering(record.id.party, record.emsp, cdr.start_time)
     terms = agreement.terms if agreement is not None else None

@@ -36,9 +36,18 @@ class StoredCdr(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CdrFilter:
-    """Which CDRs to list: those that the parties submitted or are to pay."""
+    """Which CDRs to list.
 
-    parties: frozenset[PartyId]
+    Attributes:
+        parties: Those that one of these submitted or is to pay; None for everybody's.
+        counterparty: Of those, the ones with this party on the other side; only with `parties`.
+        state: Those in this state; None for any.
+        end_time_from: Those whose session ended then or later.
+        end_time_before: Those whose session ended before.
+    """
+
+    parties: frozenset[PartyId] | None
+    counterparty: PartyId | None = None
     state: CdrState | None = None
     end_time_from: datetime | None = None
     end_time_before: datetime | None = None
@@ -46,16 +55,16 @@ class CdrFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnsFilter:
-    """Which CDRs to list of those that wait for somebody; the parties submitted them or are to pay.
+    """Which CDRs to list of those that wait for somebody.
 
     Attributes:
-        parties: On either side.
+        parties: On either side; None for everybody's.
         state: RETURNED or QUARANTINED; None for both.
-        acting: Only those on which one of the parties has to act.
+        acting: Only those on which one of the parties has to act; of everybody's that is each.
         deadline_before: Only those with an earlier deadline.
     """
 
-    parties: frozenset[PartyId]
+    parties: frozenset[PartyId] | None
     state: CdrState | None = None
     acting: bool = False
     deadline_before: datetime | None = None

@@ -853,6 +853,8 @@ class ListCdrsRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     END_TIME_FROM_FIELD_NUMBER: _builtins.int
     END_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    COUNTERPARTY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many; 0 means 100, more than 1,000 counts as 1,000."""
     page_token: _builtins.str
@@ -869,6 +871,16 @@ class ListCdrsRequest(_message.Message):
     def end_time_before(self) -> _timestamp_pb2.Timestamp:
         """Only CDRs whose session ended before this instant."""
 
+    @_builtins.property
+    def party(self) -> _common_pb2.PartyKey:
+        """Only those that this party submitted or is to pay; of a partner, one of its own. Absent means all of its parties,
+        and for operators all there are.
+        """
+
+    @_builtins.property
+    def counterparty(self) -> _common_pb2.PartyKey:
+        """Only those with this party on the other side; only with `party`."""
+
     def __init__(
         self,
         *,
@@ -877,10 +889,12 @@ class ListCdrsRequest(_message.Message):
         state: Global___CdrState.ValueType = ...,
         end_time_from: _timestamp_pb2.Timestamp | None = ...,
         end_time_before: _timestamp_pb2.Timestamp | None = ...,
+        party: _common_pb2.PartyKey | None = ...,
+        counterparty: _common_pb2.PartyKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time_before", b"end_time_before", "end_time_from", b"end_time_from"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty", "end_time_before", b"end_time_before", "end_time_from", b"end_time_from", "party", b"party"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time_before", b"end_time_before", "end_time_from", b"end_time_from", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counterparty", b"counterparty", "end_time_before", b"end_time_before", "end_time_from", b"end_time_from", "page_size", b"page_size", "page_token", b"page_token", "party", b"party", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -933,10 +947,14 @@ class ListReturnsRequest(_message.Message):
     state: Global___CdrState.ValueType
     """RETURNED or QUARANTINED; UNSPECIFIED means both."""
     own_turn: _builtins.bool
-    """Only those on which the caller, or `party`, has to act itself."""
+    """Only those on which the caller, or `party`, has to act itself. It narrows nothing for operators who name no party:
+    somebody has to act on each.
+    """
     @_builtins.property
     def party(self) -> _common_pb2.PartyKey:
-        """Only those of this party of the caller's; absent means all of its parties."""
+        """Only those of this party; of a partner, one of its own. Absent means all of its parties, and for operators all there
+        are.
+        """
 
     @_builtins.property
     def deadline_before(self) -> _timestamp_pb2.Timestamp:

@@ -124,7 +124,8 @@ class CdrServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCdr(self, request, context):
-        """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise.
+        """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay; operators may read any. NOT_FOUND
+        otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +142,8 @@ class CdrServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCdrs(self, request, context):
-        """Lists the caller's CDRs in the order in which they came into the clearing journal.
+        """Lists the caller's CDRs, for operators everybody's, in the order in which they came into the clearing journal.
+        Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,7 +151,8 @@ class CdrServiceServicer:
 
     def ListReturns(self, request, context):
         """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
-        quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+        quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs; operators see all.
+        Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

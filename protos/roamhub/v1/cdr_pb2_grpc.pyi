@@ -53,7 +53,9 @@ class CdrServiceStub:
     sends again whatever it has no outcome for.
     """
     GetCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.GetCdrRequest, _cdr_pb2.CdrRecord]
-    """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
+    """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay; operators may read any. NOT_FOUND
+    otherwise.
+    """
     ExplainCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ExplainCdrRequest, _cdr_pb2.ExplainCdrResponse]
     """Explains the price of a CDR that GetCdr returns: our sum line by line, the claim beside it total by total, and by
     which tariffs and which reading of the rules. Computed anew from what was published when the CDR was recorded; the
@@ -61,10 +63,13 @@ class CdrServiceStub:
     Fails with NOT_FOUND as GetCdr does, and INVALID_ARGUMENT for a pricing policy that does not exist.
     """
     ListCdrs: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]
-    """Lists the caller's CDRs in the order in which they came into the clearing journal."""
+    """Lists the caller's CDRs, for operators everybody's, in the order in which they came into the clearing journal.
+    Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
+    """
     ListReturns: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ListReturnsRequest, _cdr_pb2.ListReturnsResponse]
     """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
-    quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+    quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs; operators see all.
+    Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
     """
     ReviewCdr: _grpc.UnaryUnaryMultiCallable[_cdr_pb2.ReviewCdrRequest, _cdr_pb2.CdrRecord]
     """Decides on a quarantined CDR; only the eMSP that would pay may. ACCEPT puts it into the period that is open now,
@@ -110,7 +115,9 @@ class CdrServiceAsyncStub(CdrServiceStub):
     sends again whatever it has no outcome for.
     """
     GetCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.GetCdrRequest, _cdr_pb2.CdrRecord]  # type: ignore[assignment]
-    """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
+    """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay; operators may read any. NOT_FOUND
+    otherwise.
+    """
     ExplainCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ExplainCdrRequest, _cdr_pb2.ExplainCdrResponse]  # type: ignore[assignment]
     """Explains the price of a CDR that GetCdr returns: our sum line by line, the claim beside it total by total, and by
     which tariffs and which reading of the rules. Computed anew from what was published when the CDR was recorded; the
@@ -118,10 +125,13 @@ class CdrServiceAsyncStub(CdrServiceStub):
     Fails with NOT_FOUND as GetCdr does, and INVALID_ARGUMENT for a pricing policy that does not exist.
     """
     ListCdrs: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListCdrsRequest, _cdr_pb2.ListCdrsResponse]  # type: ignore[assignment]
-    """Lists the caller's CDRs in the order in which they came into the clearing journal."""
+    """Lists the caller's CDRs, for operators everybody's, in the order in which they came into the clearing journal.
+    Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
+    """
     ListReturns: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ListReturnsRequest, _cdr_pb2.ListReturnsResponse]  # type: ignore[assignment]
     """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
-    quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+    quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs; operators see all.
+    Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
     """
     ReviewCdr: _aio.UnaryUnaryMultiCallable[_cdr_pb2.ReviewCdrRequest, _cdr_pb2.CdrRecord]  # type: ignore[assignment]
     """Decides on a quarantined CDR; only the eMSP that would pay may. ACCEPT puts it into the period that is open now,
@@ -188,7 +198,9 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cdr_pb2.GetCdrRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cdr_pb2.CdrRecord, _abc.Awaitable[_cdr_pb2.CdrRecord]]:
-        """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay. NOT_FOUND otherwise."""
+        """Returns one CDR that the caller's CPO submitted or the caller's eMSP is to pay; operators may read any. NOT_FOUND
+        otherwise.
+        """
 
     @_abc_1.abstractmethod
     def ExplainCdr(
@@ -208,7 +220,9 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cdr_pb2.ListCdrsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cdr_pb2.ListCdrsResponse, _abc.Awaitable[_cdr_pb2.ListCdrsResponse]]:
-        """Lists the caller's CDRs in the order in which they came into the clearing journal."""
+        """Lists the caller's CDRs, for operators everybody's, in the order in which they came into the clearing journal.
+        Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
+        """
 
     @_abc_1.abstractmethod
     def ListReturns(
@@ -217,7 +231,8 @@ class CdrServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cdr_pb2.ListReturnsResponse, _abc.Awaitable[_cdr_pb2.ListReturnsResponse]]:
         """Lists what waits for somebody, the earliest deadline first: returned CDRs, which their CPO has to put right, and
-        quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs.
+        quarantined ones, on which the eMSP has to decide. Both sides see both, each its own CDRs; operators see all.
+        Fails with PERMISSION_DENIED for a partner that names a `party` which is not its own.
         """
 
     @_abc_1.abstractmethod

@@ -66,7 +66,7 @@ def test_wrong_usage_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixtu
 
 
 def test_a_missing_option_is_named_to_machines_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["cdr", "returns", "--json"]) == Exit.UNUSABLE
+    assert run(["cdr", "withdraw", "NL-ABC/1", "--json"]) == Exit.UNUSABLE
     assert "--as" in json.loads(capsys.readouterr().err)["error"]["message"]
 
 
