@@ -95,12 +95,13 @@ def signing_keys(config: "Config") -> Iterator[Finding]:
     if not folder.is_dir():
         yield failed("keys", f"{folder} is missing, with the keys that sign statements: put it back")
         return
+    if not (folder / "roots.txt").exists():
+        yield failed("keys", f"{folder / 'roots.txt'} is missing: put it back from a copy, such as a partner's")
+        return
     try:
         notary = FileNotary(origin=config.journal_name, folder=folder, entropy=lambda _: b"")
         keyring = notary.read_keyring(envelope)
         signs = notary.can_sign(keyring, size)
-    except FileNotFoundError:
-        yield failed("keys", f"{folder / 'roots.txt'} is missing: put it back from a copy, such as a partner's")
     except (BadKey, InsecureFileError) as error:
         yield failed("keys", f"{folder}: {error}")
     except HubError as error:

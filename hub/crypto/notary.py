@@ -35,7 +35,7 @@ class FileNotary:
 
     @classmethod
     def open(cls, *, origin: str, folder: Path, entropy: Callable[[int], bytes]) -> "FileNotary":
-        """Return the notary of a folder; an empty one gets a root, the roots file and a first key.
+        """Return the notary of a folder, which may be empty: keys are made with the first keyring, and not before.
 
         Raises:
             LostKeyError: There are keys and no roots that vouch for them.
@@ -43,16 +43,11 @@ class FileNotary:
         """
         notary = cls(origin=origin, folder=folder, entropy=entropy)
         if not notary.roots_path.exists():
-            if notary._keys and not (folder / _ROOT).exists():
+            if (folder / _ROOT).exists():
+                notary._write_roots()
+            elif notary._keys:
                 # Other roots would vouch for nothing that was ever signed.
                 raise LostKeyError(f"{notary.roots_path} is missing: put it back from a copy, such as a partner's")
-            # Each step may have been taken before a crash.
-            if not (folder / _ROOT).exists():
-                SigningKey(name=f"{origin}-root-1", seed=entropy(32)).save(folder / _ROOT)
-            if not notary._keys:
-                notary.new_key()
-            root = SigningKey.load(folder / _ROOT)
-            notary.roots_path.write_text(Roots(keys=(root.verify_key,)).to_text())
         return notary
 
     @property
@@ -74,6 +69,8 @@ class FileNotary:
             return trust_keyring(envelope, Roots.from_text(self.roots_path.read_text()))
         except UntrustedKeyring as error:
             raise invalid("envelope", str(error)) from None
+        except FileNotFoundError:
+            raise Unreachable("NO_ROOTS", f"the hub has lost its {self.roots_path.name}: put it back") from None
 
     def can_sign(self, keyring: Keyring, index: int) -> bool:
         """Say whether a key of this hub holds at a journal index."""
@@ -81,7 +78,15 @@ class FileNotary:
         return all(any(key.public_key in self._keys for key in keys) for keys in found)
 
     def first_keyring(self) -> bytes:
-        """Return the envelope of the first keyring, in which every key there is holds from the first entry on."""
+        """Make a root, the roots file and a first key where there are none, and return the first keyring's envelope.
+
+        Every key there is holds from the first entry on. Each step may have been taken before a crash.
+        """
+        if not self.roots_path.exists():
+            SigningKey(name=f"{self.origin}-root-1", seed=self._entropy(32)).save(self._folder / _ROOT)
+            self._write_roots()
+        if not self._keys:
+            self.new_key()
         keys = tuple(
             KeyringKey(name=key.name, public_key=key.public_key, uses=OWN_USES)
             for key in sorted(self._keys.values(), key=lambda key: key.name)
@@ -122,6 +127,10 @@ class FileNotary:
             if mine is not None and mine.name == key.name:
                 return mine
         raise Unreachable("NO_SIGNING_KEY", f"none of the hub's keys holds at journal index {index}", index=str(index))
+
+    def _write_roots(self) -> None:
+        root = SigningKey.load(self._folder / _ROOT)
+        self.roots_path.write_text(Roots(keys=(root.verify_key,)).to_text())
 
     def _load(self) -> list[SigningKey]:
         return [SigningKey.load(path) for path in self._paths()]

@@ -15,7 +15,7 @@ from hub.store.unit import Entropy
 
 
 def clearing_settings(config: Config, entropy: Entropy) -> ClearingSettings:
-    """Build what clearing needs; a new data directory gets keys.
+    """Build what clearing needs; a new hub's keys are made with its first keyring.
 
     Raises:
         ConfigError: A tax table cannot be read.

@@ -97,3 +97,5 @@ async def test_the_doctor_names_what_is_wrong_and_the_hub_makes_nothing_up(
     await again.stop()
     told = any(record.message == "no_signing_key" for record in caplog.records)
     assert told != (word == "roots.txt is missing"), "roots can be written again from root.key, and from it alone"
+    if damage is no_keys:
+        assert not list((hub.config.data_dir / "clearing").iterdir()), "keys of no record are not made"

@@ -73,6 +73,7 @@ def publish_keyring(uow: UnitOfWork, notary: Notary, envelope: bytes) -> int:
 
     Raises:
         Invalid: The roots did not sign it, or it would make invalid what a key has signed.
+        Unreachable: NO_ROOTS, the hub has lost them.
         Stale: KEYRING_VERSION, it does not follow the present one.
         Precondition: NO_SIGNING_KEY, the hub could sign nothing by it.
     """

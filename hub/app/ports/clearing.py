@@ -180,7 +180,7 @@ class Notary(Protocol):
         ...
 
     def first_keyring(self) -> bytes:
-        """Return the envelope of the first keyring, signed by the root that this hub was set up with."""
+        """Return the envelope of the first keyring, signed by the root; root and keys are made where there are none."""
         ...
 
     def new_key(self) -> tuple[str, bytes]:
@@ -192,6 +192,7 @@ class Notary(Protocol):
 
         Raises:
             Invalid: They did not, or it is none.
+            Unreachable: NO_ROOTS, the hub has lost them.
         """
         ...
 
