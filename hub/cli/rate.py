@@ -13,6 +13,7 @@ from hub.cli.rate_json import rated_object
 from hub.cli.rate_text import rated_text
 from hub.domain.errors import Invalid, invalid
 from hub.domain.rating.claim import compare
+from hub.domain.rating.elsewhere import zone_effect
 from hub.domain.rating.engine import rate as rate_session
 from hub.domain.rating.json_cdr import cdr_from_json
 from hub.domain.rating.json_fields import parse_version
@@ -53,7 +54,7 @@ def rate(
     """Say what a CDR costs under its tariff, and why, and whether its own totals agree.
 
     Exit code 0: the CDR's costs agree with ours within the policy's tolerance, or it states none. 1: they do not.
-    2: the input cannot be used.
+    2: the input cannot be used. Where nobody states the time zone UTC is assumed; the verdict says if it hangs on that.
     """
     try:
         reading = policy_named(policy)
@@ -68,10 +69,11 @@ def rate(
     except Invalid as error:
         raise unusable(error) from None
     difference = compare(parsed.claim, rated, reading.tolerance)
+    effect = zone_effect(parsed.session, tariffs, reading, parsed.claim, rated)
     if as_json:
-        typer.echo(json.dumps(rated_object(parsed, rated, difference, reading), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(rated_object(parsed, rated, difference, reading, effect), indent=2, ensure_ascii=False))
     else:
-        typer.echo(rated_text(parsed, rated, difference, reading))
+        typer.echo(rated_text(parsed, rated, difference, reading, effect))
     raise typer.Exit(Exit.OK if difference.agrees else Exit.NO)
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from hub.domain.money import OCPI_DECIMALS, round_half_away
 from hub.domain.rating.breakdown import Line, Note, Price, RatedCdr
 from hub.domain.rating.claim import COST_FIELDS, VOLUME_FIELDS, Claim, Difference
+from hub.domain.rating.elsewhere import ZoneEffect
 from hub.domain.rating.exact import written
 from hub.domain.rating.json_cdr import ParsedCdr
 from hub.domain.rating.policy import PricingPolicy
@@ -15,7 +16,9 @@ Json = dict[str, object]
 _UNITS = {Dimension.ENERGY: "kWh", Dimension.TIME: "s", Dimension.PARKING_TIME: "s", Dimension.FLAT: "1"}
 
 
-def rated_object(parsed: ParsedCdr, rated: RatedCdr, difference: Difference, policy: PricingPolicy) -> Json:
+def rated_object(
+    parsed: ParsedCdr, rated: RatedCdr, difference: Difference, policy: PricingPolicy, effect: ZoneEffect
+) -> Json:
     """Return everything `roamhub rate --json` prints."""
     return {
         "cdr": parsed.id,
@@ -46,6 +49,7 @@ def rated_object(parsed: ParsedCdr, rated: RatedCdr, difference: Difference, pol
         },
         "tolerance": _exact(policy.tolerance),
         "agrees": difference.agrees,
+        "depends_on_time_zone": {"price": effect.price, "agrees": effect.verdict},
     }
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from hub.domain.money import OCPI_DECIMALS, minor_unit_exponent, round_half_away
 from hub.domain.rating.breakdown import CostGroup, Line, LineKind, Price, RatedCdr
 from hub.domain.rating.claim import COST_FIELDS, Difference
+from hub.domain.rating.elsewhere import ZoneEffect
 from hub.domain.rating.exact import spoken, written
 from hub.domain.rating.json_cdr import ParsedCdr
 from hub.domain.rating.policy import PricingPolicy
@@ -34,9 +35,11 @@ class _Item:
     after: Decimal | None
 
 
-def rated_text(parsed: ParsedCdr, rated: RatedCdr, difference: Difference, policy: PricingPolicy) -> str:
+def rated_text(
+    parsed: ParsedCdr, rated: RatedCdr, difference: Difference, policy: PricingPolicy, effect: ZoneEffect
+) -> str:
     """Return everything `roamhub rate` prints."""
-    parts = [_heading(parsed, rated), _table(rated), _verdict(parsed, difference, rated, policy)]
+    parts = [_heading(parsed, rated), _table(rated), _verdict(parsed, difference, rated, policy, effect)]
     reasons = list(dict.fromkeys(f"  - {_capital(line.why)}." for line in rated.lines if line.why))
     if reasons:
         parts.append("\n".join(["Why these prices", *reasons]))
@@ -126,15 +129,24 @@ def _quantity(line: Line, quantity: Decimal, currency: str) -> str:
     return f"{amount} at {_money(line.unit_price, currency)} {_PER[line.dimension]}"
 
 
-def _verdict(parsed: ParsedCdr, difference: Difference, rated: RatedCdr, policy: PricingPolicy) -> str:
+_NAME_IT = "Nobody states the zone: name it with --time-zone."
+
+
+def _verdict(
+    parsed: ParsedCdr, difference: Difference, rated: RatedCdr, policy: PricingPolicy, effect: ZoneEffect
+) -> str:
     claim = parsed.claim
+    assumed = "" if effect.verdict or not effect.price else f" The amounts are those of UTC. {_NAME_IT}"
     if claim.total_cost is None:
-        return "The CDR states no total cost to compare with."
+        return f"The CDR states no total cost to compare with.{assumed}"
     claimed = " and ".join(_sides(claim.total_cost, rated.currency))
     kind = "credits" if claim.credit else "claims"
     if difference.agrees:
-        return f"The CDR {kind} {claimed}. That agrees (within {written(policy.tolerance)} {rated.currency})."
-    lines = [f"The CDR {kind} {claimed}. That does not agree:"]
+        unless = f" if clocks at the location show UTC, and not in every other time zone. {_NAME_IT}"
+        within = f"(within {written(policy.tolerance)} {rated.currency})"
+        return f"The CDR {kind} {claimed}. That agrees {within}{unless if effect.verdict else f'.{assumed}'}"
+    unless = f" if clocks at the location show UTC; in another time zone it may. {_NAME_IT} By UTC"
+    lines = [f"The CDR {kind} {claimed}. That does not agree{unless if effect.verdict else ''}:"]
     for name in COST_FIELDS:
         price = difference.costs[name]
         if price is None:
@@ -146,6 +158,8 @@ def _verdict(parsed: ParsedCdr, difference: Difference, rated: RatedCdr, policy:
                 lines.append(
                     f"  - {_COST_NAMES[name]} {side}: {amount} {rated.currency} {direction} than the tariff says"
                 )
+    if assumed:
+        lines.append(assumed.strip())
     return "\n".join(lines)
 
 

@@ -315,3 +315,79 @@ def test_the_command_needs_no_other_part_of_the_hub() -> None:
         "sys.exit(any(m.startswith(('grpc', 'sqlalchemy', 'google', 'hub.store', 'hub.rpc')) for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+#: Dear from eight in the morning until eight in the evening, else cheap; the CDR is of 10:00 to 11:00 in UTC.
+BY_CLOCK = TARIFF | {
+    "elements": [
+        {
+            "price_components": [{"type": "ENERGY", "price": 0.5, "step_size": 1}],
+            "restrictions": {"start_time": "08:00", "end_time": "20:00"},
+        },
+        {"price_components": [{"type": "ENERGY", "price": 0.25, "step_size": 1}]},
+    ]
+}
+NOWHERE = {name: value for name, value in CDR.items() if not name.startswith("total_")} | {
+    "cdr_location": {"country": "DEU"},
+    "tariffs": [BY_CLOCK],
+    "charging_periods": CDR["charging_periods"][:1],
+}
+
+
+def test_an_agreement_that_hangs_on_an_unknown_time_zone_says_so(rate: Rate) -> None:
+    cdr = NOWHERE | {"total_cost": {"excl_vat": 10}}
+    told = rate(cdr).stdout
+    assert (
+        "The CDR claims 10.00 EUR before tax. That agrees (within 0.01 EUR) if clocks at the location show UTC, and "
+        "not in every other time zone. Nobody states the zone: name it with --time-zone.\n"
+    ) in told
+    assert json.loads(rate(cdr, "--json").stdout)["depends_on_time_zone"] == {"price": True, "agrees": True}
+    stated = rate(cdr, "--time-zone", "Europe/Berlin")
+    assert "10.00 EUR before tax. That agrees (within 0.01 EUR).\n" in stated.stdout
+    answer = json.loads(rate(cdr, "--time-zone", "Europe/Berlin", "--json").stdout)
+    assert answer["depends_on_time_zone"] == {"price": False, "agrees": False}
+
+
+def test_a_disagreement_that_hangs_on_an_unknown_time_zone_says_so(rate: Rate) -> None:
+    result = rate(NOWHERE | {"total_cost": {"excl_vat": 5}})
+    assert result.exit_code == 1
+    assert (
+        "That does not agree if clocks at the location show UTC; in another time zone it may. Nobody states the zone: "
+        "name it with --time-zone. By UTC:\n  - total before tax: 5.00 EUR less than the tariff says\n"
+    ) in result.stdout
+    assert rate(NOWHERE | {"total_cost": {"excl_vat": 5}}, "--time-zone", "America/New_York").exit_code == 0
+
+
+def test_a_disagreement_in_every_time_zone_is_certain_and_only_its_amounts_are_not(rate: Rate) -> None:
+    cdr = NOWHERE | {"total_cost": {"excl_vat": 7}}
+    told = rate(cdr).stdout
+    assert (
+        "That does not agree:\n  - total before tax: 3.00 EUR less than the tariff says\nThe amounts are those" in told
+    )
+    assert json.loads(rate(cdr, "--json").stdout)["depends_on_time_zone"] == {"price": True, "agrees": False}
+
+
+def test_a_price_without_a_claim_says_that_it_hangs_on_an_unknown_time_zone(rate: Rate) -> None:
+    result = rate(NOWHERE)
+    assert result.exit_code == 0
+    assert "no total cost to compare with. The amounts are those of UTC. Nobody states the zone" in result.stdout
+
+
+def test_where_no_price_looks_at_the_clock_the_time_zone_does_not_matter(rate: Rate) -> None:
+    cdr = CDR | {"cdr_location": {"country": "DEU"}}
+    assert "7.90 EUR with tax. That agrees (within 0.01 EUR).\n" in rate(cdr).stdout
+    assert json.loads(rate(cdr, "--json").stdout)["depends_on_time_zone"] == {"price": False, "agrees": False}
+
+
+def test_where_all_zones_choose_the_same_price_the_agreement_is_certain(rate: Rate) -> None:
+    always = json.loads(json.dumps(BY_CLOCK))
+    always["elements"][1]["price_components"][0]["price"] = 0.5
+    told = rate(NOWHERE | {"tariffs": [always], "total_cost": {"excl_vat": 10}}).stdout
+    assert "10.00 EUR before tax. That agrees (within 0.01 EUR).\n" in told
+
+
+def test_the_offset_that_times_are_written_with_counts_as_stated(rate: Rate) -> None:
+    start, end = "2024-03-04T10:00:00+01:00", "2024-03-04T11:40:00+01:00"
+    periods = [NOWHERE["charging_periods"][0] | {"start_date_time": start}]
+    cdr = NOWHERE | {"start_date_time": start, "end_date_time": end, "charging_periods": periods}
+    assert "That agrees (within 0.01 EUR).\n" in rate(cdr | {"total_cost": {"excl_vat": 10}}).stdout
