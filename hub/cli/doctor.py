@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.doctor_database import asked
 from hub.cli.doctor_keys import certificates, signing_keys
 from hub.cli.failures import Exit, of_exception
 from hub.cli.findings import Finding, failed, ok, warning
@@ -20,6 +21,8 @@ from hub.cli.options import ConfigFile, Json, commands, load_config
 from hub.cli.output import print_json
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from hub.config import Config
 
 app = commands(group=False)
@@ -145,29 +148,16 @@ def _clock(config: "Config") -> Iterator[Finding]:
     from importlib.metadata import version
 
     now = datetime.now(UTC)
-    newest = _newest_record(config)
+    newest = asked(config, _newest_record)
     if newest is not None and newest > now + timedelta(seconds=config.clock_skew_seconds):
         yield failed("clock", f"it is {now:%Y-%m-%d %H:%M:%S}, but the journal ends at {newest:%Y-%m-%d %H:%M:%S}")
     yield ok("clock", f"{now:%Y-%m-%dT%H:%M:%SZ}, time zones of tzdata {version('tzdata')}")
 
 
-def _newest_record(config: "Config") -> datetime | None:
-    from sqlalchemy import make_url, text
-    from sqlalchemy.exc import SQLAlchemyError
+def _newest_record(connection: "Connection") -> datetime | None:
+    from sqlalchemy import text
 
-    from hub.store.database import open_engine
-
-    url = make_url(config.database())
-    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
-        return None
-    engine = open_engine(url, read_only=True)
-    try:
-        with engine.connect() as connection:
-            latest = connection.execute(text("SELECT max(recorded_time) FROM journal_head")).scalar()
-    except SQLAlchemyError:
-        return None  # told of the database
-    finally:
-        engine.dispose()
+    latest = connection.execute(text("SELECT max(recorded_time) FROM journal_head")).scalar()
     return datetime.fromtimestamp(latest / 1e6, UTC) if latest else None
 
 

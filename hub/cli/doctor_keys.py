@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.cli.doctor_database import asked
 from hub.cli.findings import Finding, failed, ok, warning
 
 if TYPE_CHECKING:
     from cryptography import x509
+    from sqlalchemy import Connection
 
     from hub.config import Config
 
@@ -88,7 +90,7 @@ def signing_keys(config: "Config") -> Iterator[Finding]:
     from hub.crypto.signing import BadKey
     from hub.domain.errors import HubError
 
-    recorded, folder = _recorded(config), config.data_dir / "clearing"
+    recorded, folder = asked(config, _recorded), config.data_dir / "clearing"
     if recorded is None:
         return
     envelope, size = recorded
@@ -115,25 +117,13 @@ def signing_keys(config: "Config") -> Iterator[Finding]:
             yield ok("keys", f"keyring version {keyring.version}, {len(keyring.keys)} keys")
 
 
-def _recorded(config: "Config") -> tuple[bytes, int] | None:
+def _recorded(connection: "Connection") -> tuple[bytes, int] | None:
     """Return the newest keyring on record and the size of the clearing journal; None where there is no keyring yet."""
-    from sqlalchemy import make_url, text
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy import text
 
     from hub.domain.journal import Stream
-    from hub.store.database import open_engine
 
-    url = make_url(config.database())
-    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
-        return None
-    engine = open_engine(url, read_only=True)
-    try:
-        with engine.connect() as connection:
-            envelope = connection.execute(text("SELECT envelope FROM keyring ORDER BY version DESC LIMIT 1")).scalar()
-            found = text("SELECT size FROM journal_head WHERE stream = :stream")
-            size = connection.execute(found, {"stream": int(Stream.CLEARING)}).scalar()
-    except SQLAlchemyError:
-        return None  # told of the database
-    finally:
-        engine.dispose()
+    envelope = connection.execute(text("SELECT envelope FROM keyring ORDER BY version DESC LIMIT 1")).scalar()
+    found = text("SELECT size FROM journal_head WHERE stream = :stream")
+    size = connection.execute(found, {"stream": int(Stream.CLEARING)}).scalar()
     return None if envelope is None else (bytes(envelope), size or 0)

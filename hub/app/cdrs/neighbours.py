@@ -69,8 +69,7 @@ class Neighbours:
         made = {}
         for place, shared in found.items():
             key, span = charges[place]
-            name = names[span.cpo, span.emsp]
-            made[key] = KnownNeighbours(*(None if index is None else name.get(index, "") for index in shared))
+            made[key] = by_name(shared, names[span.cpo, span.emsp])
         return made
 
     def about(self, cdr: Cdr) -> KnownNeighbours | None:
@@ -118,6 +117,11 @@ class Neighbours:
         self._spans_on_record.add(self._added.values())
         if self._removed:
             self._spans_on_record.remove(self._removed)
+
+
+def by_name(shared: Shared, names: Mapping[int, str]) -> KnownNeighbours:
+    """Return what a charge shares with charges, which are known by index, with ids; empty for other parties' ones."""
+    return KnownNeighbours(*(None if index is None else names.get(index, "") for index in shared))
 
 
 def _in_common(spans: Iterable[Span]) -> set[int]:

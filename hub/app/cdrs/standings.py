@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
+from hub.app.cdrs.neighbours import by_name
 from hub.app.cdrs.submit import stored_item
 from hub.app.clearing.facts import state_fact
 from hub.app.ports.cdrs import StoredCdr
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.cdrs.checks import KnownNeighbours, compare_anew
+from hub.domain.cdrs.checks import compare_anew
 from hub.domain.cdrs.record import CdrRecord, CdrState, Finding
 from hub.domain.cdrs.standing import Cause, Standing
 from hub.domain.errors import Conflict, NotFound, Precondition
@@ -178,16 +179,16 @@ def _occupy(uow: UnitOfWork, accepted: ObjectId) -> tuple[Finding, ...]:
     Others may have been accepted while it was held. That is told and changes nothing: its eMSP has decided.
     """
     occupied = uow.spans.of([accepted])
-    uow.spans.add(occupied.values())
     findings: tuple[Finding, ...] = ()
     for span, _ in occupied.values():
         found = uow.spans.neighbours([span], ()).get(0)
         if found is not None:
             names = uow.spans.names(span.cpo, span.emsp, {index for index in found if index is not None})
-            neighbours = KnownNeighbours(*(None if index is None else names.get(index, "") for index in found))
             agreement = uow.directory.agreement_covering(span.cpo, span.emsp, span.start_time)
             actions = agreement.terms.checks if agreement is not None else {}
-            findings += compare_anew(neighbours, actions, session=span.names_session)
+            findings += compare_anew(by_name(found, names), actions, session=span.names_session)
+    # Only now: it is no neighbour of its own.
+    uow.spans.add(occupied.values())
     return findings
 
 
