@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.app.clearing import periods
 from hub.app.directory import Directory, telling
+from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.uow import UnitOfWork
 from hub.domain import agreements as rules
 from hub.domain.agreements import Agreement, AgreementState, Pair, Refusal, Service, Terms
@@ -110,8 +112,11 @@ def amend(uow: UnitOfWork, change: Change, terms: Terms, encode: Encode) -> Agre
     return _store(uow, encode, *replaced, made)
 
 
-def accept(uow: UnitOfWork, change: Change, encode: Encode) -> Agreement:
-    """Accept a proposed version; it is in force from its start, and the one before is superseded then."""
+def accept(uow: UnitOfWork, change: Change, encode: Encode, settings: ClearingSettings) -> Agreement:
+    """Accept a proposed version; it is in force from its start, and the one before is superseded then.
+
+    An agreement that comes into force has its first settlement period from that moment.
+    """
     versions = _versions(uow, change)
     version = _version(versions, change)
     before = next((v for v in versions if v.state in _IN_FORCE), None)
@@ -120,7 +125,10 @@ def accept(uow: UnitOfWork, change: Change, encode: Encode) -> Agreement:
         return version
     replaces = before is not None and accepted.state in _IN_FORCE
     replaced = [rules.superseded(before, uow.now)] if before is not None and replaces else []
-    return _store(uow, encode, *replaced, accepted)
+    _store(uow, encode, *replaced, accepted)
+    if accepted.state in _IN_FORCE:
+        periods.open_for(uow, settings, accepted)
+    return accepted
 
 
 def decline(uow: UnitOfWork, change: Change, encode: Encode) -> Agreement:
@@ -193,8 +201,11 @@ def next_due(directory: Directory) -> datetime | None:
     return min(starts + ends, default=None)
 
 
-def follow_clock(uow: UnitOfWork, encode: Encode) -> int:
-    """Bring into force what has started and end what has run out; returns how many agreements. Safe to run twice."""
+def follow_clock(uow: UnitOfWork, encode: Encode, settings: ClearingSettings) -> int:
+    """Bring into force what has started and end what has run out; returns how many agreements. Safe to run twice.
+
+    What comes into force has a settlement period from that moment.
+    """
     directory, seen, changes = uow.directory, set[Pair](), list[Agreement]()
     for version in _watched(directory):
         before = _before(directory, version)
@@ -209,6 +220,8 @@ def follow_clock(uow: UnitOfWork, encode: Encode) -> int:
         changes.append(after)
     if changes:
         _store(uow, encode, *changes)
+    for begun in (each for each in changes if each.state in _IN_FORCE):
+        periods.open_for(uow, settings, begun)
     return len(seen)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from hub.app.agreements import Encode, follow_clock, next_due
 from hub.app.directory import Directory
+from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.spine import Committer
 from hub.domain.clock import Clock
 
@@ -13,12 +14,19 @@ class AgreementClock:
     """A job that brings the stored states of agreements in step with the clock; costs nothing while none is due."""
 
     def __init__(
-        self, *, committer: Committer, directory: Callable[[], Directory], clock: Clock, encode: Encode
+        self,
+        *,
+        committer: Committer,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        encode: Encode,
+        settings: ClearingSettings,
     ) -> None:
         self._committer = committer
         self._directory = directory
         self._clock = clock
         self._encode = encode
+        self._settings = settings
         self._seen: Directory | None = None
         self._next: datetime | None = None
 
@@ -29,4 +37,4 @@ class AgreementClock:
             self._next, self._seen = next_due(directory), directory
         if self._next is None or self._clock() < self._next:
             return False
-        return bool(await self._committer.run(lambda uow: follow_clock(uow, self._encode)))
+        return bool(await self._committer.run(lambda uow: follow_clock(uow, self._encode, self._settings)))

@@ -23,7 +23,11 @@ def scheduler(hub: "Hub") -> Scheduler:
     clearing, often = hub.clearing_jobs, hub.config.clearing_seconds
     news = News(reads=reads, learn=hub.directory.learn, advance=hub.tail.advance, settle=hub.settle)
     agreements = AgreementClock(
-        committer=committer, directory=lambda: hub.directory.current, clock=hub.clock, encode=encode_agreement
+        committer=committer,
+        directory=lambda: hub.directory.current,
+        clock=hub.clock,
+        encode=encode_agreement,
+        settings=hub.clearing,
     )
     made = Scheduler(hub.metrics.job)
     made.every(NEWS_SECONDS, "news", news)

@@ -73,7 +73,9 @@ def services(hub: "Hub") -> list[Service]:
         ),
         _one(
             agreement_pb2,
-            AgreementServicer(committer=committer, reads=reads, directory=directory, clock=hub.clock),
+            AgreementServicer(
+                committer=committer, reads=reads, directory=directory, clock=hub.clock, settings=hub.clearing
+            ),
         ),
         _one(journal_pb2, JournalServicer(reads=reads, tail=tail, directory=directory)),
         _one(session_pb2, SessionServicer(committer=committer, reads=reads)),

@@ -9,6 +9,7 @@ from roamhub.v1.common_pb2 import PartyKey
 from hub.app import agreements as use_cases
 from hub.app.agreements import Change, Encode
 from hub.app.directory import Directory
+from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, Service
@@ -36,11 +37,20 @@ _ChangeIt = Callable[[UnitOfWork, Change, Encode], Agreement]
 class AgreementServicer:
     """Answers `roamhub.v1.AgreementService`."""
 
-    def __init__(self, *, committer: Committer, reads: Reads, directory: Callable[[], Directory], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        committer: Committer,
+        reads: Reads,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        settings: ClearingSettings,
+    ) -> None:
         self._committer = committer
         self._reads = reads
         self._directory = directory
         self._clock = clock
+        self._settings = settings
 
     async def ProposeAgreement(self, request: pb.ProposeAgreementRequest, call: Call) -> pb.Agreement:  # noqa: ARG002
         """Propose an agreement."""
@@ -62,7 +72,8 @@ class AgreementServicer:
     async def AcceptAgreement(self, request: pb.AcceptAgreementRequest, call: Call) -> pb.Agreement:  # noqa: ARG002
         """Accept a proposed version."""
         version = version_from_pb(request.version, required=True)
-        return await self._run(use_cases.accept, _change(request, version=version))
+        accept = partial(use_cases.accept, settings=self._settings)
+        return await self._run(accept, _change(request, version=version))
 
     async def DeclineAgreement(self, request: pb.DeclineAgreementRequest, call: Call) -> pb.Agreement:  # noqa: ARG002
         """Decline a proposed version, or withdraw one's own."""

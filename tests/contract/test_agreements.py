@@ -9,16 +9,19 @@ from typing import TypeVar
 import pytest
 
 from hub.app import agreements as use_cases
-from hub.app.agreements import Change
+from hub.app.agreements import Change, Encode
+from hub.app.clearing import periods
+from hub.app.ports.clearing import PeriodFilter
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Service, Terms
+from hub.domain.clearing.periods import Period, PeriodState
 from hub.domain.errors import Conflict, HubError, Invalid, NotFound, Precondition, Stale
 from hub.domain.ids import PartyId
 from hub.domain.journal import Entry, EntryKind, Stream
 from hub.domain.parties import Party, PartyState, Role
 from hub.store.parties import load_directory
 from tests.support import START, Spine
-from tests.unit.agreements.making import CPO, EMSP, terms
+from tests.unit.agreements.making import CPO, EMSP, clearing_settings, terms
 
 T = TypeVar("T")
 OTHER = PartyId("FR", "OTH")
@@ -28,6 +31,10 @@ S = AgreementState
 
 def encode(agreement: Agreement) -> bytes:
     return f"{agreement.version} {agreement.state}".encode()
+
+
+def accept(uow: UnitOfWork, change: Change, encode: Encode) -> Agreement:
+    return use_cases.accept(uow, change, encode, clearing_settings())
 
 
 class Desk:
@@ -46,12 +53,22 @@ class Desk:
     async def do(self, use_case: Callable[..., Agreement], change: Change) -> Agreement:
         return await self.spine.committer.run(lambda u: use_case(u, change, encode))
 
+    async def accept(self, change: Change) -> Agreement:
+        return await self.do(accept, change)
+
     async def active(self, **changes: object) -> Agreement:
         made = await self.propose(**changes)  # type: ignore[arg-type]
-        return await self.do(use_cases.accept, by(EMSP, made, 1))
+        return await self.accept(by(EMSP, made, 1))
 
     async def tick(self) -> int:
-        return await self.spine.committer.run(lambda u: use_cases.follow_clock(u, encode))
+        return await self.spine.committer.run(lambda u: use_cases.follow_clock(u, encode, clearing_settings()))
+
+    async def periods(self) -> list[Period]:
+        every = PeriodFilter()
+        return list(await self.spine.reads.run(lambda u: u.clearing.periods(every, None, 100)))
+
+    async def look_for_missing_periods(self) -> None:
+        await self.spine.committer.run(lambda u: periods.follow_clock(u, clearing_settings()))
 
     async def states(self, agreement: Agreement) -> list[AgreementState]:
         versions = await self.spine.reads.run(lambda u: u.agreements.versions(agreement.id))
@@ -94,7 +111,7 @@ async def test_every_term_is_stored_as_it_was_agreed(desk: Desk) -> None:
 async def test_both_sides_accept_and_see_each_other_from_then_on(desk: Desk) -> None:
     made = await desk.propose()
     assert desk.spine.directory.current.partners_of("nl-cpo") == {CPO}
-    accepted = await desk.do(use_cases.accept, by(EMSP, made, 1))
+    accepted = await desk.accept(by(EMSP, made, 1))
     assert desk.spine.directory.current.active_agreement(CPO, EMSP, START) == accepted
     assert desk.spine.directory.current.partners_of("nl-cpo") == {CPO, EMSP}
     assert desk.spine.directory.current.partners_of("fr-oth") == {OTHER}
@@ -117,7 +134,7 @@ async def test_an_amendment_leaves_the_old_version_in_force_until_both_accept(de
     current = desk.spine.directory.current.active_agreement(CPO, EMSP, START)
     assert current is not None
     assert (current.version, current.terms.currency) == (1, "EUR")
-    await desk.do(use_cases.accept, by(CPO, made, 2))
+    await desk.accept(by(CPO, made, 2))
     current = desk.spine.directory.current.active_agreement(CPO, EMSP, START)
     assert current is not None
     assert (current.version, current.terms.currency, current.since) == (2, "SEK", START)
@@ -138,17 +155,17 @@ async def test_a_counter_proposal_replaces_the_proposal(desk: Desk) -> None:
     counter = await desk.amend(by(EMSP, made), terms(currency="SEK"))
     assert await desk.states(made) == [S.SUPERSEDED, S.PROPOSED]
     with pytest.raises(Precondition, match="SUPERSEDED"):
-        await desk.do(use_cases.accept, by(EMSP, made, 1))
+        await desk.accept(by(EMSP, made, 1))
     with pytest.raises(Precondition, match="other side"):
-        await desk.do(use_cases.accept, by(EMSP, made, 2))
-    accepted = await desk.do(use_cases.accept, by(CPO, made, counter.version))
+        await desk.accept(by(EMSP, made, 2))
+    accepted = await desk.accept(by(CPO, made, counter.version))
     assert accepted.terms.currency == "SEK"
 
 
 async def test_terms_are_never_accepted_unread_when_an_amendment_races_the_acceptance(desk: Desk) -> None:
     made = await desk.propose()
     amend = asyncio.ensure_future(desk.amend(by(CPO, made), terms(currency="SEK")))
-    accept = asyncio.ensure_future(desk.do(use_cases.accept, by(EMSP, made, 1)))
+    accept = asyncio.ensure_future(desk.accept(by(EMSP, made, 1)))
     outcomes = await asyncio.gather(amend, accept, return_exceptions=True)
     current = desk.spine.directory.current.active_agreement(CPO, EMSP, START)
     if isinstance(outcomes[1], HubError):
@@ -222,7 +239,7 @@ async def test_a_stranger_finds_no_agreement(desk: Desk) -> None:
     missing = Change(party=OTHER, agreement_id="no-such", version=1)
     told = set()
     for change in (by(OTHER, made, 1), missing):
-        for use_case in (use_cases.accept, use_cases.decline, use_cases.suspend, use_cases.terminate):
+        for use_case in (accept, use_cases.decline, use_cases.suspend, use_cases.terminate):
             with pytest.raises(NotFound) as caught:
                 await desk.do(use_case, change)
             told.add((caught.value.reason, caught.value.message, tuple(caught.value.metadata)))
@@ -267,7 +284,7 @@ async def test_time_ends_an_agreement_once(desk: Desk) -> None:
 async def test_time_replaces_a_version_by_the_accepted_amendment(desk: Desk) -> None:
     made = await desk.active()
     await desk.amend(by(EMSP, made), terms(currency="SEK", start=START + HOUR))
-    await desk.do(use_cases.accept, by(CPO, made, 2))
+    await desk.accept(by(CPO, made, 2))
     assert await desk.states(made) == [S.ACTIVE, S.ACCEPTED]
     with pytest.raises(Precondition, match="waits for its start"):
         await desk.amend(by(EMSP, made), terms())
@@ -283,13 +300,61 @@ async def test_time_replaces_a_version_by_the_accepted_amendment(desk: Desk) -> 
 async def test_time_ends_one_version_and_starts_the_next_at_the_same_instant(desk: Desk) -> None:
     made = await desk.active(end=START + HOUR)
     await desk.amend(by(EMSP, made), terms(start=START + HOUR))
-    await desk.do(use_cases.accept, by(CPO, made, 2))
+    await desk.accept(by(CPO, made, 2))
     desk.spine.clock.advance(hours=1)
     assert await desk.tick() == 1
     assert await desk.states(made) == [S.TERMINATED, S.ACTIVE]
     facts = await desk.facts()
     assert [entry.fact.body for entry in facts[-2:]] == [b"1 TERMINATED", b"2 ACTIVE"]
     assert await desk.tick() == 0
+
+
+async def test_an_accepted_agreement_has_its_first_period_at_once(desk: Desk) -> None:
+    made = await desk.propose()
+    assert await desk.periods() == []
+    await desk.accept(by(EMSP, made, 1))
+    (period,) = await desk.periods()
+    assert (period.agreement, period.agreement_version, period.state) == (made.name, 1, PeriodState.OPEN)
+    assert (period.creditor, period.debtor, period.first_index, period.tz_version) == (CPO, EMSP, 0, "2026.1")
+
+
+async def test_an_agreement_that_time_brings_into_force_has_its_first_period_at_once(desk: Desk) -> None:
+    await desk.active(start=START + HOUR)
+    assert await desk.periods() == []
+    desk.spine.clock.advance(hours=1)
+    await desk.tick()
+    (period,) = await desk.periods()
+    assert period.state is PeriodState.OPEN
+
+
+async def test_whatever_becomes_of_an_agreement_in_force_its_open_period_stays_the_only_one(desk: Desk) -> None:
+    made = await desk.active()
+    opened = await desk.periods()
+    await desk.accept(by(EMSP, made, 1))
+    await desk.look_for_missing_periods()
+    await desk.do(use_cases.suspend, by(CPO, made))
+    await desk.amend(by(EMSP, made), terms(currency="SEK"))
+    await desk.accept(by(CPO, made, 2))
+    await desk.do(use_cases.resume, by(CPO, made))
+    await desk.amend(by(EMSP, made), terms(start=START + HOUR))
+    await desk.accept(by(CPO, made, 3))
+    desk.spine.clock.advance(hours=2)
+    assert await desk.tick() == 1
+    await desk.look_for_missing_periods()
+    assert await desk.states(made) == [S.SUPERSEDED, S.SUPERSEDED, S.ACTIVE]
+    assert await desk.periods() == opened
+
+
+async def test_an_acceptance_that_is_undone_leaves_no_period(desk: Desk) -> None:
+    made = await desk.propose()
+
+    def undone_acceptance(uow: UnitOfWork) -> None:
+        accept(uow, by(EMSP, made, 1), encode)
+        raise ValueError("undone")
+
+    with pytest.raises(ValueError, match="undone"):
+        await desk.spine.committer.run(undone_acceptance)
+    assert await desk.periods() == []
 
 
 async def test_pages_hold_each_agreement_once_whatever_its_versions(desk: Desk) -> None:
@@ -319,7 +384,7 @@ async def test_a_directory_that_follows_the_changes_is_the_one_read_whole(desk: 
     await desk.amend(by(EMSP, made), terms(start=START + HOUR))
     await desk.do(use_cases.suspend, by(CPO, made))
     assert_same()
-    await desk.do(use_cases.accept, by(CPO, made, 2))
+    await desk.accept(by(CPO, made, 2))
     await desk.do(use_cases.decline, by(OTHER, other, 1))
     assert_same()
     with pytest.raises(ValueError, match="undone"):

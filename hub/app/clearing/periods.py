@@ -7,7 +7,7 @@ from hub.app.clearing.facts import no_period, require_period_name, state_fact
 from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, AgreementState
-from hub.domain.clearing.periods import Period, Terms, open_first, open_next, renamed
+from hub.domain.clearing.periods import Period, PeriodState, Terms, open_first, open_next, renamed
 from hub.domain.errors import Stale
 from hub.domain.journal import EntryKind
 from hub.domain.parties import Caller
@@ -73,6 +73,16 @@ def follow_clock(uow: UnitOfWork, settings: ClearingSettings, limit: int = 100) 
     for agreement, last in missing:
         _open(uow, settings, agreement, last)
     return len(ended) + len(missing)
+
+
+def open_for(uow: UnitOfWork, settings: ClearingSettings, agreement: Agreement) -> None:
+    """Open the period of an agreement that has just come into force, in the same transaction; not a second one.
+
+    The directory does not tell of it before the commit, so the agreement itself says that it needs one.
+    """
+    last = uow.clearing.last_period(agreement.name)
+    if last is None or last.state is not PeriodState.OPEN:
+        _open(uow, settings, agreement, last)
 
 
 def _missing(uow: UnitOfWork) -> Iterator[tuple[Agreement, Period | None]]:

@@ -14,11 +14,12 @@ from hub.app.agreements import Change
 from hub.app.directory import Directory
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.agreements import Agreement, AgreementState, Service, Terms
+from hub.domain.clearing.periods import Period
 from hub.domain.errors import HubError
 from hub.domain.ids import PartyId
 from hub.domain.journal import Fact, Stream
 from hub.domain.parties import Party, PartyState, Role
-from tests.unit.agreements.making import CPO, EMSP, NOW, terms
+from tests.unit.agreements.making import CPO, EMSP, NOW, clearing_settings, terms
 
 S = AgreementState
 IN_FORCE, ON_ITS_WAY = (S.ACTIVE, S.SUSPENDED), (S.PROPOSED, S.ACCEPTED)
@@ -37,6 +38,7 @@ class Memory:
     held: dict[tuple[str, int], Agreement] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
 
+    periods: dict[str, Period] = field(default_factory=dict)
     directory: Directory = field(default_factory=lambda: Directory.of(version=0, parties=PARTIES))
 
     def whole_directory(self) -> Directory:
@@ -48,6 +50,22 @@ class Memory:
     @property
     def agreements(self) -> "Memory":
         return self
+
+    @property
+    def clearing(self) -> "Memory":
+        return self
+
+    def last_period(self, agreement: str) -> Period | None:
+        return max(
+            (p for p in self.periods.values() if p.agreement == agreement), key=lambda p: p.first_index, default=None
+        )
+
+    def period(self, name: str) -> Period | None:
+        return self.periods.get(name)
+
+    def save_period(self, period: Period) -> None:
+        assert period.name not in self.periods, "an open period is left as it is"
+        self.periods[period.name] = period
 
     @property
     def journal(self) -> "Memory":
@@ -122,10 +140,13 @@ def do(memory: Memory, name: str, party: PartyId, detail: Any) -> None:
     elif name == "wait":
         memory.now += detail * HOUR
     elif name == "tick":
-        use_cases.follow_clock(uow, encode)
+        use_cases.follow_clock(uow, encode, clearing_settings())
     elif name in ("accept", "decline"):
-        version = detail or (1 if newest is None else newest.version)
-        getattr(use_cases, name)(uow, replace(change, version=version), encode)
+        answered = replace(change, version=detail or (1 if newest is None else newest.version))
+        if name == "accept":
+            use_cases.accept(uow, answered, encode, clearing_settings())
+        else:
+            use_cases.decline(uow, answered, encode)
     else:
         getattr(use_cases, name)(uow, change, encode)
 
@@ -144,6 +165,8 @@ def check(memory: Memory, accepted: set[tuple[str, int]]) -> None:
             assert (version.state is S.SUSPENDED) == bool(version.suspended_by)
             assert version.since is not None
             assert version.terms.start <= memory.now
+    opened = sorted(period.agreement for period in memory.periods.values())
+    assert opened == sorted({a.name for a in every if a.since is not None}), "one period for each that was in force"
     directory = memory.directory
     assert directory == memory.whole_directory(), "read piece by piece it says the same as read whole"
     current = directory.active_agreement(CPO, EMSP, memory.now)
@@ -195,7 +218,7 @@ def test_the_clock_settles_in_one_run_and_then_rests(history: list[tuple[str, Pa
             continue
     uow = cast(UnitOfWork, memory)
     for _ in range(3):
-        if not use_cases.follow_clock(uow, encode):
+        if not use_cases.follow_clock(uow, encode, clearing_settings()):
             break
     else:
         pytest.fail("the clock never rests")
