@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from adapters.partner import party
+from tests.support import held_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,21 +66,15 @@ def roamhub(*arguments: str | Path, cwd: Path, config: Path | None = None) -> Do
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def running_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """Return a hub of this module alone; it is asked to stop at the end, and must."""
     folder = tmp_path_factory.mktemp("hub")
-    listen, register, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
+    with held_ports(3) as ports:
+        yield from _hub_in(folder, *(f"127.0.0.1:{port}" for port in ports))
+
+
+def _hub_in(folder: Path, listen: str, register: str, metrics: str) -> Iterator[RunningHub]:
     config = folder / "hub.toml"
     config.write_text(
         f'data_dir = "{folder / "data"}"\nlisten = "{listen}"\nregister_listen = "{register}"\n'
@@ -89,29 +84,34 @@ def running_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub
     with (folder / "hub.log").open("w") as log:
         process = subprocess.Popen(command, stderr=log, text=True, cwd=folder)
     try:
-        wait_for(lambda: listens(listen), process)
+        wait_for(lambda: listens(listen, register), process)
         yield RunningHub(folder, config, listen, process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0, (folder / "hub.log").read_text()
+        assert process.wait(timeout=60) == 0, (folder / "hub.log").read_text()
     finally:
         process.kill()
         process.wait()
 
 
-def listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
+def listens(*addresses: str) -> bool:
+    """Say whether somebody answers at each address: a hub opens its ports one after the other."""
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            return False
     return True
 
 
-def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str] | None" = None) -> None:
-    for _ in range(600):
-        if condition():
-            return
+def wait_for(
+    condition: Callable[[], bool], process: "subprocess.Popen[str] | None" = None, seconds: float = 120
+) -> None:
+    """Wait until a condition holds, as long as the process lives, if one is given."""
+    deadline = time.monotonic() + seconds
+    while not condition():
         if process is not None and process.poll() is not None:
-            break
+            pytest.fail(f"the process ended with {process.returncode} before it came about")
+        if time.monotonic() > deadline:
+            pytest.fail(f"it did not come about in {seconds} seconds")
         time.sleep(0.05)
-    pytest.fail("it did not come about in 30 seconds")

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, free_ports, listens
+from tests.e2e.conftest import ROOT, listens, wait_for
+from tests.support import held_ports
 
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"(?ms)^```console\n(.*?)^```\n")
@@ -38,14 +39,13 @@ _VARYING = (
 class Shell:
     """A reader's shell in an empty folder; commands share variables and background jobs."""
 
-    def __init__(self, folder: Path) -> None:
-        listen, register, metrics = (f"127.0.0.1:{port}" for port in free_ports(3))
+    def __init__(self, folder: Path, listen: str, register: str, metrics: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ROAMHUB_")}
         # The reader has the default ports to himself; tests do not.
         kept |= {"ROAMHUB_LISTEN": listen, "ROAMHUB_REGISTER_LISTEN": register, "ROAMHUB_METRICS_LISTEN": metrics}
         kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
         self.folder = folder
-        self.listen = listen
+        self.ports = listen, register, metrics
         self._output = (folder / ".output").open("w")
         self._process = subprocess.Popen(
             ["bash", "--norc"],
@@ -65,33 +65,30 @@ class Shell:
         end = self.folder / f".end{number}"
         self._process.stdin.write(f"{command}\ntouch .end{number}\n")
         self._process.stdin.flush()
-        self._wait(end.exists, command)
+        self._wait(end.exists)
         if command.endswith("&"):
             log = self.folder / re.findall(r"> (\S+) &", command)[0]
-            self._wait(lambda: listens(self.listen) and log.exists() and log.stat().st_size > 0, command)
+            self._wait(lambda: listens(*self.ports) and log.exists() and log.stat().st_size > 0)
         return (self.folder / ".output").read_text()[before:]
 
     def close(self) -> None:
         os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=60)
         if self._process.stdin:
             self._process.stdin.close()
         self._output.close()
 
-    def _wait(self, condition: object, command: str) -> None:
-        for _ in range(1200):
-            if condition():  # type: ignore[operator]
-                return
-            time.sleep(0.05)
-        pytest.fail(f"{command}: it did not end")
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        wait_for(condition, self._process)
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    shell = Shell(tmp_path)
-    yield shell
-    shell.close()
+    with held_ports(3) as ports:
+        shell = Shell(tmp_path, *(f"127.0.0.1:{port}" for port in ports))
+        yield shell
+        shell.close()
 
 
 def comparable(text: str) -> list[str]:
@@ -113,15 +110,15 @@ def test_every_command_of_the_readme_prints_what_the_readme_says(shell: Shell) -
         anew = ""
         for command, expected in steps(block):
             number += 1
-            printed = ""
-            for _ in range(10):  # what runs in the background may need a moment more
-                printed = shell.run(command, number)
-                if comparable(printed) == comparable(expected):
-                    break
-                if not command.startswith("cat "):
+            printed = shell.run(command, number)
+            deadline = time.monotonic() + 60
+            # What an example in the background writes may need a moment more; all else is there at once.
+            while command.startswith("cat ") and comparable(printed) != comparable(expected):
+                if time.monotonic() > deadline:
                     break
                 time.sleep(0.5)
                 number += 1
+                printed = shell.run(command, number)
             anew += f"$ {command}\n{printed}"
             if comparable(printed) != comparable(expected):
                 told.append(f"$ {command}\n{printed}")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -14,7 +15,9 @@ from roamhub.v1 import link_pb2 as pb
 from roamhub.v1.link_pb2_grpc import LinkServiceStub
 from roamhub.v1.partner_pb2_grpc import PartnerServiceServicer, add_PartnerServiceServicer_to_server
 
+from hub.app.ports.uow import UnitOfWork
 from hub.domain.ids import PartyId
+from hub.main import Hub
 from tests.support import Partner
 
 #: Answers one request of the hub's; raises Fault for an error status.
@@ -162,3 +165,20 @@ async def served_endpoint(
         yield bound
     finally:
         await server.stop(None)
+
+
+@asynccontextmanager
+async def dialled(hub: Hub, partner: Partner, behaviour: Behaviour) -> AsyncIterator[None]:
+    """Serve a partner's endpoint, and name it only once it listens.
+
+    The hub pings a new endpoint at once, and rests after a failure: who names it first may not be asked for a while.
+    """
+    async with served_endpoint(partner.key_pem, partner.chain_pem, hub.ca.ca_pem, behaviour) as port:
+        await hub.committer.run(lambda uow: _name_endpoint(uow, partner.party, f"127.0.0.1:{port}"))
+        yield
+
+
+def _name_endpoint(uow: UnitOfWork, party: PartyId, endpoint: str) -> None:
+    known = uow.parties.find(party)
+    assert known is not None
+    uow.parties.save(replace(known, endpoint=endpoint))

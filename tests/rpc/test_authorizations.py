@@ -1,7 +1,6 @@
 """AuthorizationService over real mutual TLS, with real partners behind it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from hub.domain.parties import Role
 from hub.domain.tokens import Whitelist
 from hub.main import Hub
 from tests.conftest import PartnerFactory
-from tests.rpc.partners import eventually, granted, held_link, key, say_nothing, says_yes, served_endpoint
+from tests.rpc.partners import dialled, eventually, granted, held_link, key, say_nothing, says_yes
 from tests.rpc.roaming import agree, publish
 from tests.support import Partner, refusal
 
@@ -117,10 +116,7 @@ async def test_an_emsp_on_a_link_is_asked_and_quoted(cpo: Partner, linked: Partn
 async def test_an_emsp_at_its_endpoint_is_asked_with_the_exchanges_correlation_id(
     hub: Hub, cpo: Partner, partner: PartnerFactory
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    emsp = await partner(str(EMSP), roles=(Role.EMSP,), endpoint=f"127.0.0.1:{port}")
+    emsp = await partner(str(EMSP), roles=(Role.EMSP,))
     await agree(hub, CPO, EMSP)
     asked: list[Any] = []
 
@@ -128,7 +124,7 @@ async def test_an_emsp_at_its_endpoint_is_asked_with_the_exchanges_correlation_i
         asked.append(request)
         return await says_yes(request)
 
-    async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, notes, port):
+    async with dialled(hub, emsp, notes):
         answer = await stub(cpo).Authorize(question("T1", emsp=key(EMSP)))
     questions = [each for each in asked if hasattr(each, "authorization_reference")]
     assert [each.authorization_reference for each in questions] == [answer.authorization_reference]

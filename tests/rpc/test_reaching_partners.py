@@ -1,7 +1,6 @@
 """Reaching a partner over a link and at its endpoint, well and badly behaved, over real mutual TLS."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +15,6 @@ from roamhub.v1.journal_pb2_grpc import JournalServiceStub
 from roamhub.v1.link_pb2_grpc import LinkServiceStub
 
 from hub.app.ports.partners import CommandDelivery, TokenQuestion
-from hub.app.ports.uow import UnitOfWork
 from hub.config import Config
 from hub.domain.authorizations import Allowed, Place
 from hub.domain.commands import CommandResponse
@@ -25,8 +23,18 @@ from hub.domain.ids import PartyId
 from hub.domain.parties import PartyState, Role
 from hub.main import Hub
 from tests.conftest import PartnerFactory
-from tests.rpc.partners import Behaviour, Fault, granted, held_link, key, say_nothing, says_yes, served_endpoint
-from tests.support import Partner, party_id, refusal
+from tests.rpc.partners import (
+    Behaviour,
+    Fault,
+    dialled,
+    granted,
+    held_link,
+    key,
+    say_nothing,
+    says_yes,
+    served_endpoint,
+)
+from tests.support import Partner, held_ports, party_id, refusal
 
 CPO = PartyId("NL", "CPO")
 EMSP = PartyId("DE", "XYZ")
@@ -46,20 +54,9 @@ async def reached(hub: Hub, partner: PartnerFactory, way: str, behaviour: Behavi
         async with held_link(emsp, behaviour):
             yield emsp
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     emsp = await partner(str(EMSP), roles=(Role.EMSP,))
-    async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, behaviour, port):
-        # Named only now that it listens: the hub pings a new endpoint at once, and rests after a failure.
-        await hub.committer.run(lambda uow: _name_endpoint(uow, f"127.0.0.1:{port}"))
+    async with dialled(hub, emsp, behaviour):
         yield emsp
-
-
-def _name_endpoint(uow: UnitOfWork, endpoint: str) -> None:
-    party = uow.parties.find(EMSP)
-    assert party is not None
-    uow.parties.save(replace(party, endpoint=endpoint))
 
 
 def question(place: Place | None = None) -> TokenQuestion:
@@ -346,19 +343,17 @@ async def test_a_reply_to_a_command_that_cannot_be_one_is_refused(
 
 
 async def test_an_endpoint_that_keeps_failing_is_left_alone_and_found_again(hub: Hub, partner: PartnerFactory) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    emsp = await partner(str(EMSP), roles=(Role.EMSP,), endpoint=f"127.0.0.1:{port}")
-    for _ in range(8):
-        assert (await outcome(hub)).reason == "PARTNER_UNREACHABLE"
-    async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, says_yes, port), asyncio.timeout(10):
-        while True:
-            try:
-                assert await hub.routing.partners.authorize(question(), 1) is not None
-                break
-            except (Unreachable, TimedOut):
-                await asyncio.sleep(0.1)
+    with held_ports(1) as [port]:
+        emsp = await partner(str(EMSP), roles=(Role.EMSP,), endpoint=f"127.0.0.1:{port}")
+        for _ in range(8):
+            assert (await outcome(hub, seconds=30)).reason == "PARTNER_UNREACHABLE"
+        async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, says_yes, port), asyncio.timeout(60):
+            while True:
+                try:
+                    assert await hub.routing.partners.authorize(question(), 1) is not None
+                    break
+                except (Unreachable, TimedOut):
+                    await asyncio.sleep(0.1)
 
 
 async def test_a_half_open_link_is_found_out_by_its_silence_and_ended(hub: Hub, partner: PartnerFactory) -> None:
