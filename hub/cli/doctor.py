@@ -46,7 +46,7 @@ def doctor(
     Exit code 1: something has failed. Warnings alone leave it at 0.
     """
     if settings:
-        print(settings_document(), end="")
+        print_settings(json)
         return
     findings = list(_examine(config))
     if json:
@@ -192,10 +192,24 @@ def _running_hub(config: "Config") -> Iterator[Finding]:
     yield (ok if serving else warning)("hub", f"{credentials.hub} is {'serving' if serving else 'not serving'}")
 
 
-def settings_document() -> str:
-    """Return docs/configuration.md: every setting with its default and what it does."""
+def print_settings(json: bool) -> None:
+    """Print every setting, for people the page on configuration."""
+    if json:
+        print_json([{"name": name, "default": default, "about": about} for name, default, about in _settings()])
+    else:
+        print(settings_document(), end="")
+
+
+def _settings() -> Iterator[tuple[str, str, str]]:
+    """Yield name, default and meaning of every setting."""
     from hub.config import Config
 
+    for each in fields(Config):
+        yield each.name, str(each.default), each.metadata["about"]
+
+
+def settings_document() -> str:
+    """Return docs/configuration.md: every setting with its default and what it does."""
     lines = [
         "# Configuration",
         "",
@@ -208,8 +222,7 @@ def settings_document() -> str:
         "| Setting | Default | What it does |",
         "|---|---|---|",
     ]
-    for each in fields(Config):
-        default = str(each.default)
+    for name, default, about in _settings():
         shown = f"`{default}`" if default else "empty"
-        lines.append(f"| `{each.name}` | {shown} | {each.metadata['about']} |")
+        lines.append(f"| `{name}` | {shown} | {about} |")
     return "\n".join(lines) + "\n"

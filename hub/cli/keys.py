@@ -12,6 +12,8 @@ from hub.cli.output import print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from grpc import Channel
+
     from hub.domain.keyring import Keyring
 
 app = commands()
@@ -25,40 +27,22 @@ def _group() -> None:
 @app.command("list")
 def list_(config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = False) -> None:
     """List the keys of the keyring, with the journal indexes each is valid for."""
-    from roamhub.v1.transparency_pb2 import GetKeyringRequest
-    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
-
-    from hub.crypto import dsse
-    from hub.domain.keyring import Keyring
-
     with hub_channel(config, act_as) as channel:
-        answer = call(TransparencyServiceStub(channel).GetKeyring, GetKeyringRequest())
-    keyring = Keyring.from_bytes(dsse.parse(answer.envelope, dsse.KEYRING_TYPE).payload)
-    keys = [
-        {
-            "name": key.name,
-            "public_key": key.public_key.hex(),
-            "uses": sorted(map(str, key.uses)),
-            "first_index": key.first_index,
-            "end_index": key.end_index,
-            "revoked_index": key.revoked_index,
-        }
-        for key in keyring.keys
-    ]
+        keyring = _present(channel)
     if json:
-        print_json({"hub": keyring.hub, "version": keyring.version, "keys": keys})
+        print_json(_as_object(keyring))
         return
     print(f"{keyring.hub}, version {keyring.version}\n")
     rows = [
         (
-            key["name"],
-            ",".join(sorted(map(str, each.uses))),
-            key["first_index"],
-            "" if each.end_index is None else each.end_index,
-            "" if each.revoked_index is None else each.revoked_index,
-            key["public_key"],
+            key.name,
+            ",".join(sorted(map(str, key.uses))),
+            key.first_index,
+            "" if key.end_index is None else key.end_index,
+            "" if key.revoked_index is None else key.revoked_index,
+            key.public_key.hex(),
         )
-        for key, each in zip(keys, keyring.keys, strict=True)
+        for key in keyring.keys
     ]
     print_table(("KEY", "USES", "FROM", "TO", "REVOKED", "PUBLIC KEY"), rows, right=(2, 3, 4))
 
@@ -68,6 +52,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Where to write the keyring.")] = Path("keyring.json"),
     config: ConfigFile = None,
     act_as: MaybeActAs = None,
+    json: Json = False,
 ) -> None:
     """Write the signed keyring to a file, for `roamhub verify --keyring`: so that later revocations are heeded."""
     from roamhub.v1.transparency_pb2 import GetKeyringRequest
@@ -76,18 +61,24 @@ def export(
     with hub_channel(config, act_as) as channel:
         answer = call(TransparencyServiceStub(channel).GetKeyring, GetKeyringRequest())
     out.write_bytes(answer.envelope)
-    print(f"{out}: version {answer.version}")
+    if json:
+        print_json({"file": str(out), "version": answer.version})
+    else:
+        print(f"{out}: version {answer.version}")
 
 
 @app.command()
 def roots(
     out: Annotated[Path | None, typer.Option("--out", help="Write the file here instead of printing it.")] = None,
     config: ConfigFile = None,
+    json: Json = False,
 ) -> None:
     """Print the roots that vouch for the keyring: what `roamhub verify --trust` needs.
 
     Hand them to partners once, by a way that nobody can tamper with. Read from the data directory.
     """
+    from hub.crypto.signing import Roots
+
     path = load_config(config).data_dir / "clearing" / "roots.txt"
     try:
         text = path.read_text()
@@ -95,10 +86,15 @@ def roots(
         raise Failure(
             f"{path} is missing: `roamhub serve` makes it; ROAMHUB_DATA_DIR or --config names the folder"
         ) from None
-    if out is None:
+    trusted = Roots.from_text(text) if json else None
+    if out is not None:
+        out.write_text(text)
+    if trusted is not None:
+        keys = [{"name": key.name, "public_key": key.public_key.hex()} for key in trusted.keys]
+        print_json({"file": str(out or path), "threshold": trusted.threshold, "keys": keys})
+    elif out is None:
         print(text, end="")
     else:
-        out.write_text(text)
         print(f"{out}: hand it to whoever verifies, by a way that nobody can tamper with")
 
 
@@ -114,26 +110,28 @@ _OVERLAP = 10_000
 
 
 @app.command()
-def rotate(root_key: RootKeys = None, config: ConfigFile = None, act_as: MaybeActAs = None) -> None:
+def rotate(root_key: RootKeys = None, config: ConfigFile = None, act_as: MaybeActAs = None, json: Json = False) -> None:
     """Let a new key sign from now on, and the present one end.
 
     The hub makes the key and keeps it; the next keyring is signed here, with the roots' private keys. What was signed
     before still verifies.
     """
+    from roamhub.v1.admin_pb2_grpc import AdminServiceStub
     from roamhub.v1.transparency_pb2 import CreateSigningKeyRequest
-    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
 
     from hub.domain.keyring import KeyringKey, Use
 
     with hub_channel(config, act_as) as channel:
-        stub = TransparencyServiceStub(channel)
-        made = call(stub.CreateSigningKey, CreateSigningKeyRequest())
+        made = call(AdminServiceStub(channel).CreateSigningKey, CreateSigningKeyRequest())
         uses = frozenset({Use.CHECKPOINT, Use.STATEMENT})
         new = KeyringKey(name=made.name, public_key=made.public_key, uses=uses)
-        version = _publish(
-            stub, _roots(root_key, config), lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP)
+        following = _publish(
+            channel, _roots(root_key, config), lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP)
         )
-    print(f"{made.name} signs from journal index {made.tree_size} on; the keyring is version {version}")
+    if json:
+        print_json(_as_object(following))
+    else:
+        print(f"{made.name} signs from journal index {made.tree_size} on; the keyring is version {following.version}")
 
 
 @app.command()
@@ -143,40 +141,68 @@ def revoke(
     root_key: RootKeys = None,
     config: ConfigFile = None,
     act_as: MaybeActAs = None,
+    json: Json = False,
 ) -> None:
     """Trust a key for nothing from a journal index on: it may be in other hands. Rotate first.
 
     A statement it signed still counts when the journal proves that it was issued before.
     """
-    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
-
     with hub_channel(config, act_as) as channel:
-        stub = TransparencyServiceStub(channel)
-        version = _publish(stub, _roots(root_key, config), lambda ring: ring.revoked(name, at=at))
-    print(f"{name} is revoked from journal index {at} on; the keyring is version {version}")
+        following = _publish(channel, _roots(root_key, config), lambda ring: ring.revoked(name, at=at))
+    if json:
+        print_json(_as_object(following))
+    else:
+        print(f"{name} is revoked from journal index {at} on; the keyring is version {following.version}")
 
 
 def _roots(given: list[Path] | None, config: Path | None) -> list[Path]:
     return given or [load_config(config).data_dir / "clearing" / "root.key"]
 
 
-def _publish(stub: Any, root_keys: list[Path], change: "Callable[[Keyring], Keyring]") -> int:  # noqa: ANN401
-    from roamhub.v1.transparency_pb2 import GetKeyringRequest, PublishKeyringRequest
+def _publish(channel: "Channel", root_keys: list[Path], change: "Callable[[Keyring], Keyring]") -> "Keyring":
+    """Have the hub install what follows on its present keyring; returns that."""
+    from roamhub.v1.admin_pb2_grpc import AdminServiceStub
+    from roamhub.v1.transparency_pb2 import PublishKeyringRequest
 
-    from hub.crypto import dsse
     from hub.crypto.keyring import sign_keyring
     from hub.crypto.signing import BadKey, SigningKey
-    from hub.domain.keyring import Keyring
 
     try:
         roots = [SigningKey.load(path) for path in root_keys]
     except BadKey as error:
         raise Failure(str(error)) from None
-    answer = call(stub.GetKeyring, GetKeyringRequest())
-    present = Keyring.from_bytes(dsse.parse(answer.envelope, dsse.KEYRING_TYPE).payload)
     try:
-        following = change(present)
+        following = change(_present(channel))
     except ValueError as error:
         raise Failure(str(error)) from None
-    published = call(stub.PublishKeyring, PublishKeyringRequest(envelope=sign_keyring(following, roots)))
-    return int(published.version)
+    envelope = sign_keyring(following, roots)
+    call(AdminServiceStub(channel).PublishKeyring, PublishKeyringRequest(envelope=envelope))
+    return following
+
+
+def _present(channel: "Channel") -> "Keyring":
+    """Return the hub's keyring as it is now."""
+    from roamhub.v1.transparency_pb2 import GetKeyringRequest
+    from roamhub.v1.transparency_pb2_grpc import TransparencyServiceStub
+
+    from hub.crypto import dsse
+    from hub.domain.keyring import Keyring
+
+    answer = call(TransparencyServiceStub(channel).GetKeyring, GetKeyringRequest())
+    return Keyring.from_bytes(dsse.parse(answer.envelope, dsse.KEYRING_TYPE).payload)
+
+
+def _as_object(keyring: "Keyring") -> dict[str, Any]:
+    """Return a keyring as `--json` shows it."""
+    keys = [
+        {
+            "name": key.name,
+            "public_key": key.public_key.hex(),
+            "uses": sorted(map(str, key.uses)),
+            "first_index": key.first_index,
+            "end_index": key.end_index,
+            "revoked_index": key.revoked_index,
+        }
+        for key in keyring.keys
+    ]
+    return {"hub": keyring.hub, "version": keyring.version, "keys": keys}

@@ -63,10 +63,13 @@ def invite(
         from adapters.partner.credentials import write_private
 
         write_private(out, json_text.dumps(document, indent=2).encode() + b"\n")
-        if not json:
+        # Who has it written to a file has reason not to show the code: logs of scripts keep what is printed.
+        about = {"name": made.name, "platform": document["platform"], "expire_time": document["expire_time"]}
+        if json:
+            print_json(about | {"file": str(out)})
+        else:
             print(f"invitation for {platform} written to {out}, good until {document['expire_time']}")
-            return
-    if json:
+    elif json:
         print_json({"name": made.name} | document)
     else:
         print_fields({name: value for name, value in document.items() if name != "ca_pem"})

@@ -113,15 +113,16 @@ def issue(periods: Names, config: ConfigFile = None, act_as: MaybeActAs = None, 
 
 def _step(method: str, names: list[str], request: Any, config: Path | None, act_as: Path | None, json: bool) -> None:  # noqa: ANN401
     """Take one step with each period, as it was read just before."""
+    from roamhub.v1.admin_pb2_grpc import AdminServiceStub
     from roamhub.v1.clearing_pb2 import GetPeriodRequest
     from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub
 
     done = []
     with hub_channel(config, act_as) as channel:
-        stub = ClearingServiceStub(channel)
+        read, step = ClearingServiceStub(channel).GetPeriod, getattr(AdminServiceStub(channel), method)
         for name in names:
-            known = call(stub.GetPeriod, GetPeriodRequest(name=name))
-            done.append(call(getattr(stub, method), request(known), seconds=600))
+            known = call(read, GetPeriodRequest(name=name))
+            done.append(call(step, request(known), seconds=600))
     _print(done, json)
 
 

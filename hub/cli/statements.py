@@ -75,6 +75,7 @@ def show(
     with hub_channel(config, act_as) as channel:
         statement = _get(channel, name)
     if document:
+        # It is JSON itself: `--json` has nothing to add to it, and may not change it.
         typer.echo(statement.document, nl=False)
     elif json:
         print_json(as_dict(statement))

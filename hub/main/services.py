@@ -66,6 +66,7 @@ def services(hub: "Hub") -> list[Service]:
             AdminServicer(
                 committer=committer,
                 reads=reads,
+                clearing=hub.clearing,
                 certifier=hub.ca,
                 register_endpoint=hub.register_endpoint,
                 reachable=hub.reachable,

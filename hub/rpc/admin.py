@@ -1,4 +1,4 @@
-"""AdminService: what the hub's operator does."""
+"""AdminService: what the hub's operators do. The steps of periods and the changing of keys have their own modules."""
 
 import re
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from roamhub.v1 import admin_pb2 as pb
 from roamhub.v1 import party_pb2
 
+from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.trust import OPERATOR_URI, PLATFORM_URI, Certifier
 from hub.app.ports.uow import UnitOfWork
@@ -30,6 +31,8 @@ from hub.domain.trust import (
 from hub.rpc.calls import Call
 from hub.rpc.paging import read_page
 from hub.rpc.party_wire import ROLES, party_from_name, party_message, presence_of, publish_party
+from hub.rpc.period_steps import PeriodSteps
+from hub.rpc.signing_keys import SigningKeys
 from hub.rpc.wire import Reader, time_to_pb
 
 _STATES: "dict[InvitationState, pb.Invitation.State.ValueType]" = {
@@ -43,12 +46,13 @@ _SUBJECT = re.compile(r"(platforms|operators)/(.+)")
 _ALL = {"platforms/-": PLATFORM_URI, "operators/-": OPERATOR_URI}
 
 
-class AdminServicer:
+class AdminServicer(PeriodSteps, SigningKeys):
     """Answers AdminService.
 
     Args:
         committer: Where changes are written.
         reads: Where lists are read.
+        clearing: How the hub clears, and who keeps its signing keys.
         certifier: The hub's certificate authority.
         register_endpoint: Returns where partners register, `host:port`; known once the hub serves.
         reachable: Says whether a party holds a link or its endpoint answers.
@@ -59,12 +63,13 @@ class AdminServicer:
         *,
         committer: Committer,
         reads: Reads,
+        clearing: ClearingSettings,
         certifier: Certifier,
         register_endpoint: Callable[[], str],
         reachable: Callable[[PartyId], bool],
     ) -> None:
-        self._committer = committer
-        self._reads = reads
+        PeriodSteps.__init__(self, committer=committer, reads=reads, settings=clearing)
+        SigningKeys.__init__(self, committer=committer, reads=reads, notary=clearing.notary)
         self._certifier = certifier
         self._register_endpoint = register_endpoint
         self._reachable = reachable

@@ -1,19 +1,16 @@
 """ClearingService: periods, statements, bundles, positions, gaps."""
 
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 
 from roamhub.v1 import clearing_pb2 as pb
 
-from hub.app.clearing import periods, proofs, settle, statements
+from hub.app.clearing import periods, proofs, statements
 from hub.app.clearing.facts import require_statement_name
-from hub.app.ports.clearing import ClearingSettings, PeriodFilter, StatementFilter
-from hub.app.ports.spine import Committer, Reads
+from hub.app.ports.clearing import PeriodFilter, StatementFilter
 from hub.app.ports.uow import UnitOfWork
 from hub.app.radar import count_gaps, list_gaps
-from hub.domain.clearing.periods import Period, PeriodState
+from hub.domain.clearing.periods import PeriodState
 from hub.domain.clearing.records import AcknowledgementRecord, StatementRecord, StatementState
-from hub.domain.errors import invalid
 from hub.rpc.calls import Call
 from hub.rpc.clearing_messages import (
     PERIOD_STATES,
@@ -27,19 +24,15 @@ from hub.rpc.clearing_messages import (
 )
 from hub.rpc.gap_messages import gap_to_pb, gap_token, read_gap_filter, read_place, summary_to_pb
 from hub.rpc.paging import read_page
+from hub.rpc.period_steps import PeriodSteps
 from hub.rpc.position_pages import PositionPage
 from hub.rpc.wire import Reader
 
 _CHUNK_BYTES = 256 * 1024
 
 
-class ClearingServicer:
-    """Implements `roamhub.v1.ClearingService`."""
-
-    def __init__(self, *, committer: Committer, reads: Reads, settings: ClearingSettings) -> None:
-        self._committer = committer
-        self._reads = reads
-        self._settings = settings
+class ClearingServicer(PeriodSteps):
+    """Implements `roamhub.v1.ClearingService`, with the deprecated RPCs that are AdminService's now."""
 
     async def ListPeriods(self, request: pb.ListPeriodsRequest, call: Call) -> pb.ListPeriodsResponse:
         """List periods."""
@@ -63,33 +56,6 @@ class ClearingServicer:
     async def GetPeriod(self, request: pb.GetPeriodRequest, call: Call) -> pb.Period:
         """Return a period."""
         return period_to_pb(await self._reads.run(lambda uow: periods.get(uow, call.caller, request.name)))
-
-    async def CutOffPeriod(self, request: pb.CutOffPeriodRequest, call: Call) -> pb.Period:  # noqa: ARG002
-        """Cut an open period off."""
-        return await self._change(
-            lambda uow: periods.cut_off(uow, self._settings, request.name, request.etag),
-        )
-
-    async def CalculatePeriod(self, request: pb.CalculatePeriodRequest, call: Call) -> pb.Period:
-        """Calculate the statements of a period."""
-        made = await self._reads.run(lambda uow: settle.draft(uow, self._settings, request.name, request.etag))
-        return await self._change(lambda uow: settle.record(uow, made, call.caller.platform))
-
-    async def ReviewPeriod(self, request: pb.ReviewPeriodRequest, call: Call) -> pb.Period:
-        """Approve the statements of a period."""
-        if not request.etag:
-            raise invalid("etag", "is required")
-        return await self._change(
-            lambda uow: settle.review(uow, request.name, request.etag, call.caller.platform),
-        )
-
-    async def IssuePeriod(self, request: pb.IssuePeriodRequest, call: Call) -> pb.Period:
-        """Sign and issue the statements of a period."""
-        reader = Reader()
-        request_id = reader.request_id(request.request_id)
-        reader.done()
-        issue = partial(settle.issue_once, by=call.caller.platform, request_id=request_id)
-        return await self._change(lambda uow: issue(uow, self._settings, request.name, request.etag))
 
     async def ListStatements(self, request: pb.ListStatementsRequest, call: Call) -> pb.ListStatementsResponse:
         """List statements."""
@@ -161,6 +127,3 @@ class ClearingServicer:
         """Count what should be on record and is not."""
         wanted = read_gap_filter(request.parent, request.filter)
         return summary_to_pb(await self._reads.run(lambda uow: count_gaps(uow, call.caller, wanted)))
-
-    async def _change(self, use_case: Callable[[UnitOfWork], Period]) -> pb.Period:
-        return period_to_pb(await self._committer.run(use_case))

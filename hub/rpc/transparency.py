@@ -3,18 +3,12 @@
 from roamhub.v1 import transparency_pb2 as pb
 
 from hub.app.clearing import proofs
-from hub.app.ports.clearing import Notary
-from hub.app.ports.spine import Committer, Reads
 from hub.rpc.calls import Call
+from hub.rpc.signing_keys import SigningKeys
 
 
-class TransparencyServicer:
-    """Implements `roamhub.v1.TransparencyService`."""
-
-    def __init__(self, *, committer: Committer, reads: Reads, notary: Notary) -> None:
-        self._committer = committer
-        self._reads = reads
-        self._notary = notary
+class TransparencyServicer(SigningKeys):
+    """Implements `roamhub.v1.TransparencyService`, with the deprecated RPCs that are AdminService's now."""
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, call: Call) -> pb.Checkpoint:  # noqa: ARG002
         """Return a signed checkpoint."""
@@ -46,15 +40,4 @@ class TransparencyServicer:
     async def GetKeyring(self, request: pb.GetKeyringRequest, call: Call) -> pb.Keyring:  # noqa: ARG002
         """Return the keyring."""
         envelope, version = await self._reads.run(proofs.keyring)
-        return pb.Keyring(envelope=envelope, version=version)
-
-    async def CreateSigningKey(self, request: pb.CreateSigningKeyRequest, call: Call) -> pb.SigningKey:  # noqa: ARG002
-        """Make a further signing key."""
-        name, public_key, size = await self._reads.run(lambda uow: proofs.create_signing_key(uow, self._notary))
-        return pb.SigningKey(name=name, public_key=public_key, tree_size=size)
-
-    async def PublishKeyring(self, request: pb.PublishKeyringRequest, call: Call) -> pb.Keyring:  # noqa: ARG002
-        """Replace the keyring by its next version."""
-        envelope = request.envelope
-        version = await self._committer.run(lambda uow: proofs.publish_keyring(uow, self._notary, envelope))
         return pb.Keyring(envelope=envelope, version=version)

@@ -3,6 +3,8 @@
 import json
 import stat
 
+import pytest
+
 from tests.e2e.conftest import RunningHub
 
 
@@ -116,18 +118,78 @@ def test_a_second_operator_acts_with_a_certificate_of_their_own(running_hub: Run
 def test_keys_are_rotated_and_revoked_and_the_roots_handed_out(running_hub: RunningHub) -> None:
     hub = running_hub
     first = hub.roamhub("keys", "list", "--json").json()
-    assert [key["name"] for key in first["keys"]] == ["roamhub.local/clearing-1"]
+    version = first["version"]
     rotated = hub.roamhub("keys", "rotate")
-    assert (rotated.code, "the keyring is version 2" in rotated.out) == (0, True), rotated.err
-    old, new = hub.roamhub("keys", "list", "--json").json()["keys"]
+    assert (rotated.code, f"the keyring is version {version + 1}" in rotated.out) == (0, True), rotated.err
+    *_, old, new = hub.roamhub("keys", "list", "--json").json()["keys"]
+    assert old["name"] == first["keys"][-1]["name"]
     assert old["end_index"] is not None
     assert new["end_index"] is None
     revoked = hub.roamhub("keys", "revoke", old["name"], "--at", "0")
-    assert "the keyring is version 3" in revoked.out, revoked.err
+    assert f"the keyring is version {version + 2}" in revoked.out, revoked.err
     stranger = hub.folder / "stranger.key"
     stranger.write_bytes(max((hub.folder / "data/clearing").glob("signing-*.key")).read_bytes())
     stranger.chmod(0o600)
     assert hub.roamhub("keys", "rotate", "--root-key", stranger).code in {2, 3}
-    assert hub.roamhub("keys", "export").out == "keyring.json: version 3\n"
+    assert hub.roamhub("keys", "export").out == f"keyring.json: version {version + 2}\n"
     assert hub.roamhub("keys", "roots", "--out", "roots.txt").code == 0
     assert "roamhub.local/clearing-root-1+" in (hub.folder / "roots.txt").read_text()
+
+
+def test_keys_say_to_machines_what_they_have_done(running_hub: RunningHub) -> None:
+    hub = running_hub
+    before = hub.roamhub("keys", "list", "--json").json()
+    rotated = hub.roamhub("keys", "rotate", "--json").json()
+    assert rotated["version"] == before["version"] + 1
+    assert rotated == hub.roamhub("keys", "list", "--json").json()
+    newest = rotated["keys"][-1]["name"]
+    hub.roamhub("keys", "rotate", "--json")
+    revoked = hub.roamhub("keys", "revoke", newest, "--at", "0", "--json").json()
+    assert {key["name"] for key in revoked["keys"] if key["revoked_index"] == 0} >= {newest}
+    assert revoked == hub.roamhub("keys", "list", "--json").json()
+    exported = hub.roamhub("keys", "export", "--out", "ring.json", "--json").json()
+    assert exported == {"file": "ring.json", "version": revoked["version"]}
+    assert (hub.folder / "ring.json").exists()
+    roots = hub.roamhub("keys", "roots", "--out", "trusted.txt", "--json").json()
+    assert (roots["file"], roots["threshold"]) == ("trusted.txt", 1)
+    assert [key["name"] for key in roots["keys"]] == ["roamhub.local/clearing-root-1"]
+    assert (hub.folder / "trusted.txt").read_text().startswith("threshold 1\n")
+    assert hub.roamhub("keys", "roots", "--json").json()["keys"] == roots["keys"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "partner list",
+        "partner quality",
+        "operator list",
+        "agreement list",
+        "cdr list",
+        "cdr returns",
+        "period list",
+        "gaps",
+        "gaps --summary",
+        "statement list",
+        "statement positions",
+        "keys list",
+        "keys roots",
+        "doctor",
+    ],
+)
+def test_what_machines_read_stands_alone_on_standard_output(running_hub: RunningHub, command: str) -> None:
+    done = running_hub.roamhub(*command.split(), "--json")
+    assert done.code == 0, done.err
+    assert isinstance(done.json(), list | dict)
+
+
+def test_an_invitation_in_a_file_is_not_on_the_screen_too(running_hub: RunningHub) -> None:
+    hub = running_hub
+    told = hub.roamhub("partner", "invite", "quiet", "--party", "NL-QUI:CPO", "--out", "quiet.json", "--json")
+    document = json.loads((hub.folder / "quiet.json").read_text())
+    assert told.json() == {
+        "name": told.json()["name"],
+        "platform": "platforms/quiet",
+        "expire_time": document["expire_time"],
+        "file": "quiet.json",
+    }
+    assert document["code"] not in told.out + told.err

@@ -23,6 +23,9 @@ from hub.domain.parties import Caller, Role
 from hub.main import Hub
 from hub.main.services import services
 from hub.rpc import policy
+from hub.rpc.admin import AdminServicer
+from hub.rpc.clearing import ClearingServicer
+from hub.rpc.transparency import TransparencyServicer
 from tests.conftest import PartnerFactory
 from tests.support import Refusal, open_channel, refusal, stand_ins
 
@@ -53,6 +56,26 @@ def test_every_rpc_has_its_row_and_no_row_is_left_over() -> None:
 async def test_the_hub_answers_every_service_of_its_contract(hub: Hub) -> None:
     answered = {service.full_name for service, _ in services(hub)}
     assert answered == {service.full_name for service in contract_services()}
+
+
+#: What operators called by other services before AdminService had it.
+DEPRECATED = sorted(path for path, method in METHODS.items() if method.GetOptions().deprecated)
+
+
+def test_what_only_operators_do_is_in_the_admin_service_or_deprecated() -> None:
+    elsewhere = {path for path, rule in policy.TABLE.items() if rule.operator and "AdminService" not in path}
+    assert elsewhere == set(DEPRECATED)
+    assert len(DEPRECATED) == 6
+
+
+@pytest.mark.parametrize("path", DEPRECATED)
+def test_a_deprecated_rpc_is_its_successor_by_another_name(path: str) -> None:
+    old = METHODS[path]
+    new = METHODS[f"/roamhub.v1.AdminService/{old.name}"]
+    assert (new.input_type, new.output_type) == (old.input_type, old.output_type)
+    assert policy.TABLE[path] == policy.TABLE[f"/roamhub.v1.AdminService/{old.name}"]
+    servicer = {"ClearingService": ClearingServicer, "TransparencyService": TransparencyServicer}
+    assert getattr(servicer[old.containing_service.name], old.name) is getattr(AdminServicer, old.name)
 
 
 @pytest.mark.parametrize("path", sorted(policy.TABLE))

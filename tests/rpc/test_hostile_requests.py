@@ -158,15 +158,16 @@ async def settle(world: World) -> None:
     """Issue the first period; the one after it is left as it is."""
     names = world.names
     root = clearing_pb2_grpc.ClearingServiceStub(world.channels["operator"])
-    anna = clearing_pb2_grpc.ClearingServiceStub(world.channels["anna"])
+    admin = admin_pb2_grpc.AdminServiceStub(world.channels["operator"])
+    anna = admin_pb2_grpc.AdminServiceStub(world.channels["anna"])
     await world.hub.clearing_jobs.follow_calendar()
     listing = clearing_pb2.ListPeriodsRequest(parent=names.agreement)
     names.period = (await root.ListPeriods(listing)).periods[0].name
     names.statement = f"{names.period}/statements/eur"
-    await root.CutOffPeriod(clearing_pb2.CutOffPeriodRequest(name=names.period))
-    period = await root.CalculatePeriod(clearing_pb2.CalculatePeriodRequest(name=names.period))
+    await admin.CutOffPeriod(clearing_pb2.CutOffPeriodRequest(name=names.period))
+    period = await admin.CalculatePeriod(clearing_pb2.CalculatePeriodRequest(name=names.period))
     await anna.ReviewPeriod(clearing_pb2.ReviewPeriodRequest(name=names.period, etag=period.etag))
-    await root.IssuePeriod(clearing_pb2.IssuePeriodRequest(name=names.period, request_id=unique(1 << 90)))
+    await admin.IssuePeriod(clearing_pb2.IssuePeriodRequest(name=names.period, request_id=unique(1 << 90)))
     names.digest = (await root.GetStatement(clearing_pb2.GetStatementRequest(name=names.statement))).digest
     names.next_period = (await root.ListPeriods(listing)).periods[-1].name
 
@@ -184,7 +185,7 @@ def learn(name: str, request: Any, answer: Any, names: Names) -> None:
             names.command = answer.name
         case "MeterKeyService/RegisterMeterKeys":
             names.meter_key = answer.outcomes[0].key.id
-        case "ClearingService/CalculatePeriod":
+        case "AdminService/CalculatePeriod":
             names.etag = answer.etag
         case _:
             pass

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from roamhub.v1 import admin_pb2_grpc, transparency_pb2_grpc
 from roamhub.v1 import transparency_pb2 as pb
-from roamhub.v1 import transparency_pb2_grpc
 
 from hub.crypto import dsse
 from hub.crypto.keyring import sign_keyring
@@ -24,6 +24,7 @@ class Keys:
 
     def __init__(self, hub: Hub, channel: grpc.aio.Channel) -> None:
         self.stub = transparency_pb2_grpc.TransparencyServiceStub(channel)
+        self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.root = SigningKey.load(hub.config.data_dir / "clearing/root.key")
 
     async def present(self) -> Keyring:
@@ -32,10 +33,10 @@ class Keys:
 
     async def publish(self, keyring: Keyring) -> pb.Keyring:
         envelope = sign_keyring(keyring, [self.root])
-        return await self.stub.PublishKeyring(pb.PublishKeyringRequest(envelope=envelope))
+        return await self.admin.PublishKeyring(pb.PublishKeyringRequest(envelope=envelope))
 
     async def rotate(self) -> Keyring:
-        made = await self.stub.CreateSigningKey(pb.CreateSigningKeyRequest())
+        made = await self.admin.CreateSigningKey(pb.CreateSigningKeyRequest())
         new = KeyringKey(name=made.name, public_key=made.public_key, uses=USES)
         following = (await self.present()).rotated(new, at=made.tree_size, overlap=100)
         await self.publish(following)
@@ -56,6 +57,18 @@ async def test_after_a_rotation_the_new_key_signs(keys: Keys) -> None:
     await keys.rotate()
     assert await keys.signer() == "roamhub.local/clearing-2"
     assert (await keys.present()).version == 2
+
+
+async def test_keys_still_rotate_by_their_old_names(keys: Keys, operator_channel: grpc.aio.Channel) -> None:
+    service = "/roamhub.v1.TransparencyService"
+    keys.admin.CreateSigningKey = operator_channel.unary_unary(
+        f"{service}/CreateSigningKey", pb.CreateSigningKeyRequest.SerializeToString, pb.SigningKey.FromString
+    )
+    keys.admin.PublishKeyring = operator_channel.unary_unary(
+        f"{service}/PublishKeyring", pb.PublishKeyringRequest.SerializeToString, pb.Keyring.FromString
+    )
+    await keys.rotate()
+    assert await keys.signer() == "roamhub.local/clearing-2"
 
 
 async def test_a_revoked_key_signs_nothing_more(keys: Keys) -> None:

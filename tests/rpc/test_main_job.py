@@ -219,9 +219,10 @@ async def settle(hub: Hub, operator: grpc.aio.Channel, stack: AsyncExitStack) ->
     key, csr = make_csr()
     issued = hub.ca.issue_operator(csr, "second", hub.clock())
     other = await stack.enter_async_context(open_channel(hub.port, hub.ca.ca_pem, key, issued.chain_pem))
-    root: clearing_pb2_grpc.ClearingServiceAsyncStub = clearing_pb2_grpc.ClearingServiceStub(operator)
-    second: clearing_pb2_grpc.ClearingServiceAsyncStub = clearing_pb2_grpc.ClearingServiceStub(other)
-    listed = await root.ListPeriods(clearing_pb2.ListPeriodsRequest(parent="agreements/-"))
+    clearing: clearing_pb2_grpc.ClearingServiceAsyncStub = clearing_pb2_grpc.ClearingServiceStub(operator)
+    root: admin_pb2_grpc.AdminServiceAsyncStub = admin_pb2_grpc.AdminServiceStub(operator)
+    second: admin_pb2_grpc.AdminServiceAsyncStub = admin_pb2_grpc.AdminServiceStub(other)
+    listed = await clearing.ListPeriods(clearing_pb2.ListPeriodsRequest(parent="agreements/-"))
     (period,) = [each for each in listed.periods if each.state == clearing_pb2.Period.STATE_OPEN]
     await root.CutOffPeriod(clearing_pb2.CutOffPeriodRequest(name=period.name, etag=period.etag))
     period = await root.CalculatePeriod(clearing_pb2.CalculatePeriodRequest(name=period.name))

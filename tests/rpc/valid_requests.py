@@ -1,7 +1,7 @@
 """One valid request of every RPC, as of a world in which each of them succeeds that is not said to be refused."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -56,6 +56,18 @@ from tests.rpc.valid_objects import (
 _ACT: dict[str, Any] = {"emsp": EMSP, "cpo": CPO}
 
 
+#: Deprecated RPC -> the one that does the same.
+_MOVED = {
+    **{
+        f"ClearingService/{name}": f"AdminService/{name}"
+        for name in ("CutOffPeriod", "CalculatePeriod", "ReviewPeriod", "IssuePeriod")
+    },
+    **{f"TransparencyService/{name}": f"AdminService/{name}" for name in ("CreateSigningKey", "PublishKeyring")},
+}
+#: Which of them can be done again.
+_AGAIN = {"AdminService/CreateSigningKey"}
+
+
 @dataclass(frozen=True)
 class Base:
     """A valid request: who sends it, and how one is made that differs from all before where it has to."""
@@ -86,7 +98,9 @@ class Names:
 def requests(names: Names) -> dict[str, Base]:
     """Return a valid request of every RPC, in an order in which each succeeds that is not said to be refused."""
     made = [_parties(names), _publishing(), _roaming(names), _billing(names), _operating(names)]
-    return {name: base for part in [*made, _ending(names), _unmet(names)] for name, base in part.items()}
+    found = {name: base for part in [*made, _ending(names), _unmet(names)] for name, base in part.items()}
+    # What has moved is asked of its old place too, where there is nothing left to do once its successor has done it.
+    return found | {old: replace(found[new], refused=new not in _AGAIN) for old, new in _MOVED.items()}
 
 
 def _mine(names: Names, kind: Any, *, refused: bool = False, **fields: Any) -> Base:
@@ -405,10 +419,10 @@ def _ending(names: Names) -> dict[str, Base]:
         "AgreementService/AmendAgreement": _mine(names, agreement_pb2.AmendAgreementRequest, terms=terms()),
         "AgreementService/SuspendAgreement": _mine(names, agreement_pb2.SuspendAgreementRequest, note="unpaid"),
         "AgreementService/ResumeAgreement": _mine(names, agreement_pb2.ResumeAgreementRequest),
-        "ClearingService/CutOffPeriod": Base(
+        "AdminService/CutOffPeriod": Base(
             "operator", lambda _: clearing_pb2.CutOffPeriodRequest(name=names.next_period)
         ),
-        "ClearingService/CalculatePeriod": Base(
+        "AdminService/CalculatePeriod": Base(
             "operator", lambda _: clearing_pb2.CalculatePeriodRequest(name=names.next_period)
         ),
         "AgreementService/TerminateAgreement": _mine(names, agreement_pb2.TerminateAgreementRequest, note="done"),
@@ -425,19 +439,19 @@ def _ending(names: Names) -> dict[str, Base]:
         "AdminService/RevokePlatform": Base(
             "operator", lambda _: admin_pb2.RevokePlatformRequest(name="platforms/be-oth")
         ),
-        "TransparencyService/CreateSigningKey": Base("operator", lambda _: transparency_pb2.CreateSigningKeyRequest()),
+        "AdminService/CreateSigningKey": Base("operator", lambda _: transparency_pb2.CreateSigningKeyRequest()),
     }
 
 
 def _unmet(names: Names) -> dict[str, Base]:
     """Return requests of what has no object to act on here: refused by what is on record, not by what is asked."""
     return {
-        "ClearingService/ReviewPeriod": Base(
+        "AdminService/ReviewPeriod": Base(
             "anna",
             lambda _: clearing_pb2.ReviewPeriodRequest(name=names.next_period, etag=names.etag),
             refused=True,
         ),
-        "ClearingService/IssuePeriod": Base(
+        "AdminService/IssuePeriod": Base(
             "operator",
             lambda n: clearing_pb2.IssuePeriodRequest(name=names.next_period, request_id=unique(n)),
             refused=True,
@@ -483,7 +497,7 @@ def _unmet(names: Names) -> dict[str, Base]:
             lambda _: registration_pb2.RegisterRequest(code="AAAA-BBBB", csr_pem=names.csr),
             refused=True,
         ),
-        "TransparencyService/PublishKeyring": Base(
+        "AdminService/PublishKeyring": Base(
             "operator", lambda _: transparency_pb2.PublishKeyringRequest(envelope=b"{}"), refused=True
         ),
     }

@@ -26,10 +26,12 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from roamhub.v1 import clearing_pb2 as roamhub_dot_v1_dot_clearing__pb2
 from roamhub.v1 import party_pb2 as roamhub_dot_v1_dot_party__pb2
+from roamhub.v1 import transparency_pb2 as roamhub_dot_v1_dot_transparency__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16roamhub/v1/admin.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16roamhub/v1/party.proto\"\xc4\x04\n\nInvitation\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bplatform_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x07parties\x18\x03 \x03(\x0b\x32\x18.roamhub.v1.InvitedPartyB\x04\xe2\x41\x01\x01\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\x1c.roamhub.v1.Invitation.StateB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08use_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x63ode\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11register_endpoint\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x63\x61_pem\x18\n \x01(\tB\x04\xe2\x41\x01\x03\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0e\n\nSTATE_USED\x10\x02\x12\x11\n\rSTATE_EXPIRED\x10\x03\x12\x11\n\rSTATE_REVOKED\x10\x04:M\xea\x41J\n\x15roamhub.v1/Invitation\x12\x18invitations/{invitation}*\x0binvitations2\ninvitation\"n\n\x0cInvitedParty\x12\x1a\n\x0c\x63ountry_code\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08party_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x05roles\x18\x03 \x03(\x0e\x32\x15.roamhub.v1.PartyRoleB\x04\xe2\x41\x01\x02\"y\n\x17\x43reateInvitationRequest\x12\x30\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.roamhub.v1.InvitationB\x04\xe2\x41\x01\x02\x12,\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"f\n\x16ListInvitationsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bplatform_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"_\n\x17ListInvitationsResponse\x12+\n\x0binvitations\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.Invitation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x17RevokeInvitationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xf1\x01\n\x08Platform\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x07parties\x18\x02 \x03(\x0b\x32\x11.roamhub.v1.PartyB\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x63\x65rtificate_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x41\n\x17\x63\x65rtificate_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:C\xea\x41@\n\x13roamhub.v1/Platform\x12\x14platforms/{platform}*\tplatforms2\x08platform\"I\n\x14ListPlatformsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"Y\n\x15ListPlatformsResponse\x12\'\n\tplatforms\x18\x01 \x03(\x0b\x32\x14.roamhub.v1.Platform\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x15RevokePlatformRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xbb\x02\n\x11IssuedCertificate\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bsubject_uri\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:R\xea\x41O\n\x16roamhub.v1/Certificate\x12\x1a\x63\x65rtificates/{certificate}*\x0c\x63\x65rtificates2\x0b\x63\x65rtificate\"b\n\x17ListCertificatesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"h\n\x18ListCertificatesResponse\x12\x33\n\x0c\x63\x65rtificates\x18\x01 \x03(\x0b\x32\x1d.roamhub.v1.IssuedCertificate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x18RevokeCertificateRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x15\x43reateOperatorRequest\x12\x19\n\x0boperator_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63sr_pem\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"o\n\x16\x43reateOperatorResponse\x12\x32\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32\x1d.roamhub.v1.IssuedCertificate\x12\x11\n\tchain_pem\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61_pem\x18\x03 \x01(\t\")\n\x13SuspendPartyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"(\n\x12ResumePartyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x32\xc5\x06\n\x0c\x41\x64minService\x12O\n\x10\x43reateInvitation\x12#.roamhub.v1.CreateInvitationRequest\x1a\x16.roamhub.v1.Invitation\x12Z\n\x0fListInvitations\x12\".roamhub.v1.ListInvitationsRequest\x1a#.roamhub.v1.ListInvitationsResponse\x12O\n\x10RevokeInvitation\x12#.roamhub.v1.RevokeInvitationRequest\x1a\x16.roamhub.v1.Invitation\x12T\n\rListPlatforms\x12 .roamhub.v1.ListPlatformsRequest\x1a!.roamhub.v1.ListPlatformsResponse\x12I\n\x0eRevokePlatform\x12!.roamhub.v1.RevokePlatformRequest\x1a\x14.roamhub.v1.Platform\x12]\n\x10ListCertificates\x12#.roamhub.v1.ListCertificatesRequest\x1a$.roamhub.v1.ListCertificatesResponse\x12X\n\x11RevokeCertificate\x12$.roamhub.v1.RevokeCertificateRequest\x1a\x1d.roamhub.v1.IssuedCertificate\x12W\n\x0e\x43reateOperator\x12!.roamhub.v1.CreateOperatorRequest\x1a\".roamhub.v1.CreateOperatorResponse\x12\x42\n\x0cSuspendParty\x12\x1f.roamhub.v1.SuspendPartyRequest\x1a\x11.roamhub.v1.Party\x12@\n\x0bResumeParty\x12\x1e.roamhub.v1.ResumePartyRequest\x1a\x11.roamhub.v1.Partyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16roamhub/v1/admin.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19roamhub/v1/clearing.proto\x1a\x16roamhub/v1/party.proto\x1a\x1droamhub/v1/transparency.proto\"\xc4\x04\n\nInvitation\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bplatform_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x07parties\x18\x03 \x03(\x0b\x32\x18.roamhub.v1.InvitedPartyB\x04\xe2\x41\x01\x01\x12\x31\n\x05state\x18\x04 \x01(\x0e\x32\x1c.roamhub.v1.Invitation.StateB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x32\n\x08use_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x63ode\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11register_endpoint\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06\x63\x61_pem\x18\n \x01(\tB\x04\xe2\x41\x01\x03\"g\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x0e\n\nSTATE_USED\x10\x02\x12\x11\n\rSTATE_EXPIRED\x10\x03\x12\x11\n\rSTATE_REVOKED\x10\x04:M\xea\x41J\n\x15roamhub.v1/Invitation\x12\x18invitations/{invitation}*\x0binvitations2\ninvitation\"n\n\x0cInvitedParty\x12\x1a\n\x0c\x63ountry_code\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08party_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12*\n\x05roles\x18\x03 \x03(\x0e\x32\x15.roamhub.v1.PartyRoleB\x04\xe2\x41\x01\x02\"y\n\x17\x43reateInvitationRequest\x12\x30\n\ninvitation\x18\x01 \x01(\x0b\x32\x16.roamhub.v1.InvitationB\x04\xe2\x41\x01\x02\x12,\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"f\n\x16ListInvitationsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bplatform_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"_\n\x17ListInvitationsResponse\x12+\n\x0binvitations\x18\x01 \x03(\x0b\x32\x16.roamhub.v1.Invitation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x17RevokeInvitationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xf1\x01\n\x08Platform\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12(\n\x07parties\x18\x02 \x03(\x0b\x32\x11.roamhub.v1.PartyB\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x63\x65rtificate_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x41\n\x17\x63\x65rtificate_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:C\xea\x41@\n\x13roamhub.v1/Platform\x12\x14platforms/{platform}*\tplatforms2\x08platform\"I\n\x14ListPlatformsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"Y\n\x15ListPlatformsResponse\x12\'\n\tplatforms\x18\x01 \x03(\x0b\x32\x14.roamhub.v1.Platform\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x15RevokePlatformRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xbb\x02\n\x11IssuedCertificate\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bsubject_uri\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:R\xea\x41O\n\x16roamhub.v1/Certificate\x12\x1a\x63\x65rtificates/{certificate}*\x0c\x63\x65rtificates2\x0b\x63\x65rtificate\"b\n\x17ListCertificatesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"h\n\x18ListCertificatesResponse\x12\x33\n\x0c\x63\x65rtificates\x18\x01 \x03(\x0b\x32\x1d.roamhub.v1.IssuedCertificate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x18RevokeCertificateRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x15\x43reateOperatorRequest\x12\x19\n\x0boperator_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63sr_pem\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"o\n\x16\x43reateOperatorResponse\x12\x32\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32\x1d.roamhub.v1.IssuedCertificate\x12\x11\n\tchain_pem\x18\x02 \x01(\t\x12\x0e\n\x06\x63\x61_pem\x18\x03 \x01(\t\")\n\x13SuspendPartyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"(\n\x12ResumePartyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x32\xf8\t\n\x0c\x41\x64minService\x12O\n\x10\x43reateInvitation\x12#.roamhub.v1.CreateInvitationRequest\x1a\x16.roamhub.v1.Invitation\x12Z\n\x0fListInvitations\x12\".roamhub.v1.ListInvitationsRequest\x1a#.roamhub.v1.ListInvitationsResponse\x12O\n\x10RevokeInvitation\x12#.roamhub.v1.RevokeInvitationRequest\x1a\x16.roamhub.v1.Invitation\x12T\n\rListPlatforms\x12 .roamhub.v1.ListPlatformsRequest\x1a!.roamhub.v1.ListPlatformsResponse\x12I\n\x0eRevokePlatform\x12!.roamhub.v1.RevokePlatformRequest\x1a\x14.roamhub.v1.Platform\x12]\n\x10ListCertificates\x12#.roamhub.v1.ListCertificatesRequest\x1a$.roamhub.v1.ListCertificatesResponse\x12X\n\x11RevokeCertificate\x12$.roamhub.v1.RevokeCertificateRequest\x1a\x1d.roamhub.v1.IssuedCertificate\x12W\n\x0e\x43reateOperator\x12!.roamhub.v1.CreateOperatorRequest\x1a\".roamhub.v1.CreateOperatorResponse\x12\x42\n\x0cSuspendParty\x12\x1f.roamhub.v1.SuspendPartyRequest\x1a\x11.roamhub.v1.Party\x12@\n\x0bResumeParty\x12\x1e.roamhub.v1.ResumePartyRequest\x1a\x11.roamhub.v1.Party\x12\x43\n\x0c\x43utOffPeriod\x12\x1f.roamhub.v1.CutOffPeriodRequest\x1a\x12.roamhub.v1.Period\x12I\n\x0f\x43\x61lculatePeriod\x12\".roamhub.v1.CalculatePeriodRequest\x1a\x12.roamhub.v1.Period\x12\x43\n\x0cReviewPeriod\x12\x1f.roamhub.v1.ReviewPeriodRequest\x1a\x12.roamhub.v1.Period\x12\x41\n\x0bIssuePeriod\x12\x1e.roamhub.v1.IssuePeriodRequest\x1a\x12.roamhub.v1.Period\x12O\n\x10\x43reateSigningKey\x12#.roamhub.v1.CreateSigningKeyRequest\x1a\x16.roamhub.v1.SigningKey\x12H\n\x0ePublishKeyring\x12!.roamhub.v1.PublishKeyringRequest\x1a\x13.roamhub.v1.Keyringb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -120,44 +122,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUSPENDPARTYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_RESUMEPARTYREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_RESUMEPARTYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_INVITATION']._serialized_start=188
-  _globals['_INVITATION']._serialized_end=768
-  _globals['_INVITATION_STATE']._serialized_start=586
-  _globals['_INVITATION_STATE']._serialized_end=689
-  _globals['_INVITEDPARTY']._serialized_start=770
-  _globals['_INVITEDPARTY']._serialized_end=880
-  _globals['_CREATEINVITATIONREQUEST']._serialized_start=882
-  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1003
-  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1005
-  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1107
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1109
-  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1204
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1206
-  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1251
-  _globals['_PLATFORM']._serialized_start=1254
-  _globals['_PLATFORM']._serialized_end=1495
-  _globals['_LISTPLATFORMSREQUEST']._serialized_start=1497
-  _globals['_LISTPLATFORMSREQUEST']._serialized_end=1570
-  _globals['_LISTPLATFORMSRESPONSE']._serialized_start=1572
-  _globals['_LISTPLATFORMSRESPONSE']._serialized_end=1661
-  _globals['_REVOKEPLATFORMREQUEST']._serialized_start=1663
-  _globals['_REVOKEPLATFORMREQUEST']._serialized_end=1706
-  _globals['_ISSUEDCERTIFICATE']._serialized_start=1709
-  _globals['_ISSUEDCERTIFICATE']._serialized_end=2024
-  _globals['_LISTCERTIFICATESREQUEST']._serialized_start=2026
-  _globals['_LISTCERTIFICATESREQUEST']._serialized_end=2124
-  _globals['_LISTCERTIFICATESRESPONSE']._serialized_start=2126
-  _globals['_LISTCERTIFICATESRESPONSE']._serialized_end=2230
-  _globals['_REVOKECERTIFICATEREQUEST']._serialized_start=2232
-  _globals['_REVOKECERTIFICATEREQUEST']._serialized_end=2278
-  _globals['_CREATEOPERATORREQUEST']._serialized_start=2280
-  _globals['_CREATEOPERATORREQUEST']._serialized_end=2353
-  _globals['_CREATEOPERATORRESPONSE']._serialized_start=2355
-  _globals['_CREATEOPERATORRESPONSE']._serialized_end=2466
-  _globals['_SUSPENDPARTYREQUEST']._serialized_start=2468
-  _globals['_SUSPENDPARTYREQUEST']._serialized_end=2509
-  _globals['_RESUMEPARTYREQUEST']._serialized_start=2511
-  _globals['_RESUMEPARTYREQUEST']._serialized_end=2551
-  _globals['_ADMINSERVICE']._serialized_start=2554
-  _globals['_ADMINSERVICE']._serialized_end=3391
+  _globals['_INVITATION']._serialized_start=246
+  _globals['_INVITATION']._serialized_end=826
+  _globals['_INVITATION_STATE']._serialized_start=644
+  _globals['_INVITATION_STATE']._serialized_end=747
+  _globals['_INVITEDPARTY']._serialized_start=828
+  _globals['_INVITEDPARTY']._serialized_end=938
+  _globals['_CREATEINVITATIONREQUEST']._serialized_start=940
+  _globals['_CREATEINVITATIONREQUEST']._serialized_end=1061
+  _globals['_LISTINVITATIONSREQUEST']._serialized_start=1063
+  _globals['_LISTINVITATIONSREQUEST']._serialized_end=1165
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_start=1167
+  _globals['_LISTINVITATIONSRESPONSE']._serialized_end=1262
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_start=1264
+  _globals['_REVOKEINVITATIONREQUEST']._serialized_end=1309
+  _globals['_PLATFORM']._serialized_start=1312
+  _globals['_PLATFORM']._serialized_end=1553
+  _globals['_LISTPLATFORMSREQUEST']._serialized_start=1555
+  _globals['_LISTPLATFORMSREQUEST']._serialized_end=1628
+  _globals['_LISTPLATFORMSRESPONSE']._serialized_start=1630
+  _globals['_LISTPLATFORMSRESPONSE']._serialized_end=1719
+  _globals['_REVOKEPLATFORMREQUEST']._serialized_start=1721
+  _globals['_REVOKEPLATFORMREQUEST']._serialized_end=1764
+  _globals['_ISSUEDCERTIFICATE']._serialized_start=1767
+  _globals['_ISSUEDCERTIFICATE']._serialized_end=2082
+  _globals['_LISTCERTIFICATESREQUEST']._serialized_start=2084
+  _globals['_LISTCERTIFICATESREQUEST']._serialized_end=2182
+  _globals['_LISTCERTIFICATESRESPONSE']._serialized_start=2184
+  _globals['_LISTCERTIFICATESRESPONSE']._serialized_end=2288
+  _globals['_REVOKECERTIFICATEREQUEST']._serialized_start=2290
+  _globals['_REVOKECERTIFICATEREQUEST']._serialized_end=2336
+  _globals['_CREATEOPERATORREQUEST']._serialized_start=2338
+  _globals['_CREATEOPERATORREQUEST']._serialized_end=2411
+  _globals['_CREATEOPERATORRESPONSE']._serialized_start=2413
+  _globals['_CREATEOPERATORRESPONSE']._serialized_end=2524
+  _globals['_SUSPENDPARTYREQUEST']._serialized_start=2526
+  _globals['_SUSPENDPARTYREQUEST']._serialized_end=2567
+  _globals['_RESUMEPARTYREQUEST']._serialized_start=2569
+  _globals['_RESUMEPARTYREQUEST']._serialized_end=2609
+  _globals['_ADMINSERVICE']._serialized_start=2612
+  _globals['_ADMINSERVICE']._serialized_end=3884
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,9 @@ import grpc
 import warnings
 
 from roamhub.v1 import admin_pb2 as roamhub_dot_v1_dot_admin__pb2
+from roamhub.v1 import clearing_pb2 as roamhub_dot_v1_dot_clearing__pb2
 from roamhub.v1 import party_pb2 as roamhub_dot_v1_dot_party__pb2
+from roamhub.v1 import transparency_pb2 as roamhub_dot_v1_dot_transparency__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -86,6 +88,36 @@ class AdminServiceStub:
                 request_serializer=roamhub_dot_v1_dot_admin__pb2.ResumePartyRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_party__pb2.Party.FromString,
                 _registered_method=True)
+        self.CutOffPeriod = channel.unary_unary(
+                '/roamhub.v1.AdminService/CutOffPeriod',
+                request_serializer=roamhub_dot_v1_dot_clearing__pb2.CutOffPeriodRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+                _registered_method=True)
+        self.CalculatePeriod = channel.unary_unary(
+                '/roamhub.v1.AdminService/CalculatePeriod',
+                request_serializer=roamhub_dot_v1_dot_clearing__pb2.CalculatePeriodRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+                _registered_method=True)
+        self.ReviewPeriod = channel.unary_unary(
+                '/roamhub.v1.AdminService/ReviewPeriod',
+                request_serializer=roamhub_dot_v1_dot_clearing__pb2.ReviewPeriodRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+                _registered_method=True)
+        self.IssuePeriod = channel.unary_unary(
+                '/roamhub.v1.AdminService/IssuePeriod',
+                request_serializer=roamhub_dot_v1_dot_clearing__pb2.IssuePeriodRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+                _registered_method=True)
+        self.CreateSigningKey = channel.unary_unary(
+                '/roamhub.v1.AdminService/CreateSigningKey',
+                request_serializer=roamhub_dot_v1_dot_transparency__pb2.CreateSigningKeyRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_transparency__pb2.SigningKey.FromString,
+                _registered_method=True)
+        self.PublishKeyring = channel.unary_unary(
+                '/roamhub.v1.AdminService/PublishKeyring',
+                request_serializer=roamhub_dot_v1_dot_transparency__pb2.PublishKeyringRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_transparency__pb2.Keyring.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -155,8 +187,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateOperator(self, request, context):
-        """Gives an operator a certificate of their own. Steps such as ClearingService.ReviewPeriod take two persons, and the
-        journal names who did what.
+        """Gives an operator a certificate of their own. Steps such as ReviewPeriod take two persons, and the journal names who
+        did what.
 
         Called again for the same operator it issues a further certificate; the one before stays good until it expires or is
         revoked.
@@ -178,6 +210,67 @@ class AdminServiceServicer:
         """Lets a suspended party take part again.
 
         Fails with NOT_FOUND (`PARTY_NOT_FOUND`), with FAILED_PRECONDITION (`PARTY_NOT_SUSPENDED`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CutOffPeriod(self, request, context):
+        """Cuts an open settlement period off now, before its calendar end, and opens the next one.
+
+        ClearingService lists periods. This and the three steps after it fail with NOT_FOUND (`PERIOD_NOT_FOUND`), with
+        FAILED_PRECONDITION (`PERIOD_STATE`) when the period's state forbids the step, and with ABORTED (`ETAG_MISMATCH`)
+        when the period has changed since it was read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CalculatePeriod(self, request, context):
+        """Calculates the statements of a period that is cut off, without waiting for the end of its grace.
+
+        The hub does so by itself when the grace is over. Fails with FAILED_PRECONDITION (`UNCLASSIFIED_TAX`) when the tax
+        table has no rule for a CDR: mend the table, then calculate again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewPeriod(self, request, context):
+        """Approves the calculated statements.
+
+        Fails with PERMISSION_DENIED (`FOUR_EYES`) for who had them calculated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssuePeriod(self, request, context):
+        """Signs and issues the reviewed statements, which never change from then on.
+
+        Fails with PERMISSION_DENIED (`FOUR_EYES`) for who reviewed them. A retry with the same request id is harmless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSigningKey(self, request, context):
+        """Makes a further signing key, which the hub keeps, and returns its public half.
+
+        It signs nothing before a keyring that the roots have signed says so: see PublishKeyring.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishKeyring(self, request, context):
+        """Replaces the keyring by its next version, signed by the hub's offline roots.
+
+        The same keyring again is harmless. Fails with INVALID_ARGUMENT when too few of the roots signed it, when it is
+        another hub's, or when it would make invalid what a key has signed (a key left out or changed, or ended before
+        now); with ABORTED (`KEYRING_VERSION`) when its version does not follow that of the present one; and with
+        FAILED_PRECONDITION (`NO_SIGNING_KEY`) when the hub could sign nothing by it. TransparencyService returns the
+        present one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,6 +328,36 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResumeParty,
                     request_deserializer=roamhub_dot_v1_dot_admin__pb2.ResumePartyRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_party__pb2.Party.SerializeToString,
+            ),
+            'CutOffPeriod': grpc.unary_unary_rpc_method_handler(
+                    servicer.CutOffPeriod,
+                    request_deserializer=roamhub_dot_v1_dot_clearing__pb2.CutOffPeriodRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_clearing__pb2.Period.SerializeToString,
+            ),
+            'CalculatePeriod': grpc.unary_unary_rpc_method_handler(
+                    servicer.CalculatePeriod,
+                    request_deserializer=roamhub_dot_v1_dot_clearing__pb2.CalculatePeriodRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_clearing__pb2.Period.SerializeToString,
+            ),
+            'ReviewPeriod': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewPeriod,
+                    request_deserializer=roamhub_dot_v1_dot_clearing__pb2.ReviewPeriodRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_clearing__pb2.Period.SerializeToString,
+            ),
+            'IssuePeriod': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssuePeriod,
+                    request_deserializer=roamhub_dot_v1_dot_clearing__pb2.IssuePeriodRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_clearing__pb2.Period.SerializeToString,
+            ),
+            'CreateSigningKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSigningKey,
+                    request_deserializer=roamhub_dot_v1_dot_transparency__pb2.CreateSigningKeyRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_transparency__pb2.SigningKey.SerializeToString,
+            ),
+            'PublishKeyring': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishKeyring,
+                    request_deserializer=roamhub_dot_v1_dot_transparency__pb2.PublishKeyringRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_transparency__pb2.Keyring.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -508,6 +631,168 @@ class AdminService:
             '/roamhub.v1.AdminService/ResumeParty',
             roamhub_dot_v1_dot_admin__pb2.ResumePartyRequest.SerializeToString,
             roamhub_dot_v1_dot_party__pb2.Party.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CutOffPeriod(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/CutOffPeriod',
+            roamhub_dot_v1_dot_clearing__pb2.CutOffPeriodRequest.SerializeToString,
+            roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CalculatePeriod(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/CalculatePeriod',
+            roamhub_dot_v1_dot_clearing__pb2.CalculatePeriodRequest.SerializeToString,
+            roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewPeriod(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/ReviewPeriod',
+            roamhub_dot_v1_dot_clearing__pb2.ReviewPeriodRequest.SerializeToString,
+            roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssuePeriod(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/IssuePeriod',
+            roamhub_dot_v1_dot_clearing__pb2.IssuePeriodRequest.SerializeToString,
+            roamhub_dot_v1_dot_clearing__pb2.Period.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSigningKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/CreateSigningKey',
+            roamhub_dot_v1_dot_transparency__pb2.CreateSigningKeyRequest.SerializeToString,
+            roamhub_dot_v1_dot_transparency__pb2.SigningKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishKeyring(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.AdminService/PublishKeyring',
+            roamhub_dot_v1_dot_transparency__pb2.PublishKeyringRequest.SerializeToString,
+            roamhub_dot_v1_dot_transparency__pb2.Keyring.FromString,
             options,
             channel_credentials,
             insecure,

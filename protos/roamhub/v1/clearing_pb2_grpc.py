@@ -26,17 +26,16 @@ if _version_not_supported:
 
 
 class ClearingServiceStub:
-    """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
+    """ClearingService shows where settlement periods stand, hands out what was issued, and takes the parties' answers.
 
     Every agreement has one open period. Its cut-off is an entry of the clearing journal, and the CDRs accepted between
     one cut-off and the next are the period's: when a session ended decides its tax date only. Statements are calculated
     from them once the agreement's grace is over, reviewed, and issued: signed, for good. `docs/clearing.md` describes the
     states, `docs/proof.md` the documents.
 
-    The hub's operators prepare, review and issue; two different persons are needed for each step and the one before it.
-    Partners see the periods and the issued statements of their own agreements; others read as ones that do not exist
-    (NOT_FOUND, `PERIOD_NOT_FOUND` or `STATEMENT_NOT_FOUND`). A step that the state forbids ends in FAILED_PRECONDITION
-    (`PERIOD_STATE`), one on a period that has changed since it was read in ABORTED (`ETAG_MISMATCH`).
+    The hub's operators take periods from step to step by AdminService. Partners see the periods and the issued statements
+    of their own agreements; others read as ones that do not exist (NOT_FOUND, `PERIOD_NOT_FOUND` or
+    `STATEMENT_NOT_FOUND`).
     """
 
     def __init__(self, channel):
@@ -113,17 +112,16 @@ class ClearingServiceStub:
 
 
 class ClearingServiceServicer:
-    """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
+    """ClearingService shows where settlement periods stand, hands out what was issued, and takes the parties' answers.
 
     Every agreement has one open period. Its cut-off is an entry of the clearing journal, and the CDRs accepted between
     one cut-off and the next are the period's: when a session ended decides its tax date only. Statements are calculated
     from them once the agreement's grace is over, reviewed, and issued: signed, for good. `docs/clearing.md` describes the
     states, `docs/proof.md` the documents.
 
-    The hub's operators prepare, review and issue; two different persons are needed for each step and the one before it.
-    Partners see the periods and the issued statements of their own agreements; others read as ones that do not exist
-    (NOT_FOUND, `PERIOD_NOT_FOUND` or `STATEMENT_NOT_FOUND`). A step that the state forbids ends in FAILED_PRECONDITION
-    (`PERIOD_STATE`), one on a period that has changed since it was read in ABORTED (`ETAG_MISMATCH`).
+    The hub's operators take periods from step to step by AdminService. Partners see the periods and the issued statements
+    of their own agreements; others read as ones that do not exist (NOT_FOUND, `PERIOD_NOT_FOUND` or
+    `STATEMENT_NOT_FOUND`).
     """
 
     def ListPeriods(self, request, context):
@@ -141,35 +139,28 @@ class ClearingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CutOffPeriod(self, request, context):
-        """Cuts an open period off now, before its calendar end, and opens the next one. For operators.
+        """Deprecated: call AdminService.CutOffPeriod, which does the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CalculatePeriod(self, request, context):
-        """Calculates the statements of a period that is cut off, without waiting for the end of its grace. For operators.
-
-        The hub does so by itself when the grace is over. Fails with FAILED_PRECONDITION (`UNCLASSIFIED_TAX`) when the tax
-        table has no rule for a CDR: mend the table, then calculate again.
+        """Deprecated: call AdminService.CalculatePeriod, which does the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReviewPeriod(self, request, context):
-        """Approves the calculated statements. For operators.
-
-        Fails with PERMISSION_DENIED (`FOUR_EYES`) for who had them calculated.
+        """Deprecated: call AdminService.ReviewPeriod, which does the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def IssuePeriod(self, request, context):
-        """Signs and issues the reviewed statements, which never change from then on. For operators.
-
-        Fails with PERMISSION_DENIED (`FOUR_EYES`) for who reviewed them. A retry with the same request id is harmless.
+        """Deprecated: call AdminService.IssuePeriod, which does the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,17 +299,16 @@ def add_ClearingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ClearingService:
-    """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
+    """ClearingService shows where settlement periods stand, hands out what was issued, and takes the parties' answers.
 
     Every agreement has one open period. Its cut-off is an entry of the clearing journal, and the CDRs accepted between
     one cut-off and the next are the period's: when a session ended decides its tax date only. Statements are calculated
     from them once the agreement's grace is over, reviewed, and issued: signed, for good. `docs/clearing.md` describes the
     states, `docs/proof.md` the documents.
 
-    The hub's operators prepare, review and issue; two different persons are needed for each step and the one before it.
-    Partners see the periods and the issued statements of their own agreements; others read as ones that do not exist
-    (NOT_FOUND, `PERIOD_NOT_FOUND` or `STATEMENT_NOT_FOUND`). A step that the state forbids ends in FAILED_PRECONDITION
-    (`PERIOD_STATE`), one on a period that has changed since it was read in ABORTED (`ETAG_MISMATCH`).
+    The hub's operators take periods from step to step by AdminService. Partners see the periods and the issued statements
+    of their own agreements; others read as ones that do not exist (NOT_FOUND, `PERIOD_NOT_FOUND` or
+    `STATEMENT_NOT_FOUND`).
     """
 
     @staticmethod

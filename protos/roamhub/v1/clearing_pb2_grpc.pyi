@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from roamhub.v1 import clearing_pb2 as _clearing_pb2
 import abc as _abc_1
+import builtins as _builtins
 import grpc as _grpc
 import sys
 import typing as _typing
@@ -15,6 +16,11 @@ if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
     from typing_extensions import Self as _Self
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 _T = _typing.TypeVar("_T")
 
@@ -27,17 +33,16 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ClearingServiceStub:
-    """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
+    """ClearingService shows where settlement periods stand, hands out what was issued, and takes the parties' answers.
 
     Every agreement has one open period. Its cut-off is an entry of the clearing journal, and the CDRs accepted between
     one cut-off and the next are the period's: when a session ended decides its tax date only. Statements are calculated
     from them once the agreement's grace is over, reviewed, and issued: signed, for good. `docs/clearing.md` describes the
     states, `docs/proof.md` the documents.
 
-    The hub's operators prepare, review and issue; two different persons are needed for each step and the one before it.
-    Partners see the periods and the issued statements of their own agreements; others read as ones that do not exist
-    (NOT_FOUND, `PERIOD_NOT_FOUND` or `STATEMENT_NOT_FOUND`). A step that the state forbids ends in FAILED_PRECONDITION
-    (`PERIOD_STATE`), one on a period that has changed since it was read in ABORTED (`ETAG_MISMATCH`).
+    The hub's operators take periods from step to step by AdminService. Partners see the periods and the issued statements
+    of their own agreements; others read as ones that do not exist (NOT_FOUND, `PERIOD_NOT_FOUND` or
+    `STATEMENT_NOT_FOUND`).
     """
 
     @_typing.overload
@@ -48,24 +53,22 @@ class ClearingServiceStub:
     """Lists settlement periods, by agreement and then the oldest first."""
     GetPeriod: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.GetPeriodRequest, _clearing_pb2.Period]
     """Returns a settlement period."""
-    CutOffPeriod: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.CutOffPeriodRequest, _clearing_pb2.Period]
-    """Cuts an open period off now, before its calendar end, and opens the next one. For operators."""
-    CalculatePeriod: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.CalculatePeriodRequest, _clearing_pb2.Period]
-    """Calculates the statements of a period that is cut off, without waiting for the end of its grace. For operators.
-
-    The hub does so by itself when the grace is over. Fails with FAILED_PRECONDITION (`UNCLASSIFIED_TAX`) when the tax
-    table has no rule for a CDR: mend the table, then calculate again.
-    """
-    ReviewPeriod: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ReviewPeriodRequest, _clearing_pb2.Period]
-    """Approves the calculated statements. For operators.
-
-    Fails with PERMISSION_DENIED (`FOUR_EYES`) for who had them calculated.
-    """
-    IssuePeriod: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.IssuePeriodRequest, _clearing_pb2.Period]
-    """Signs and issues the reviewed statements, which never change from then on. For operators.
-
-    Fails with PERMISSION_DENIED (`FOUR_EYES`) for who reviewed them. A retry with the same request id is harmless.
-    """
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CutOffPeriod(self) -> _grpc.UnaryUnaryMultiCallable[_clearing_pb2.CutOffPeriodRequest, _clearing_pb2.Period]:
+        """Deprecated: call AdminService.CutOffPeriod, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CalculatePeriod(self) -> _grpc.UnaryUnaryMultiCallable[_clearing_pb2.CalculatePeriodRequest, _clearing_pb2.Period]:
+        """Deprecated: call AdminService.CalculatePeriod, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def ReviewPeriod(self) -> _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ReviewPeriodRequest, _clearing_pb2.Period]:
+        """Deprecated: call AdminService.ReviewPeriod, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def IssuePeriod(self) -> _grpc.UnaryUnaryMultiCallable[_clearing_pb2.IssuePeriodRequest, _clearing_pb2.Period]:
+        """Deprecated: call AdminService.IssuePeriod, which does the same."""
     ListStatements: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.ListStatementsRequest, _clearing_pb2.ListStatementsResponse]
     """Lists statements, by name. Partners see issued ones, operators drafts too."""
     GetStatement: _grpc.UnaryUnaryMultiCallable[_clearing_pb2.GetStatementRequest, _clearing_pb2.Statement]
@@ -92,17 +95,16 @@ class ClearingServiceStub:
 
 @_typing.type_check_only
 class ClearingServiceAsyncStub(ClearingServiceStub):
-    """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
+    """ClearingService shows where settlement periods stand, hands out what was issued, and takes the parties' answers.
 
     Every agreement has one open period. Its cut-off is an entry of the clearing journal, and the CDRs accepted between
     one cut-off and the next are the period's: when a session ended decides its tax date only. Statements are calculated
     from them once the agreement's grace is over, reviewed, and issued: signed, for good. `docs/clearing.md` describes the
     states, `docs/proof.md` the documents.
 
-    The hub's operators prepare, review and issue; two different persons are needed for each step and the one before it.
-    Partners see the periods and the issued statements of their own agreements; others read as ones that do not exist
-    (NOT_FOUND, `PERIOD_NOT_FOUND` or `STATEMENT_NOT_FOUND`). A step that the state forbids ends in FAILED_PRECONDITION
-    (`PERIOD_STATE`), one on a period that has changed since it was read in ABORTED (`ETAG_MISMATCH`).
+    The hub's operators take periods from step to step by AdminService. Partners see the periods and the issued statements
+    of their own agreements; others read as ones that do not exist (NOT_FOUND, `PERIOD_NOT_FOUND` or
+    `STATEMENT_NOT_FOUND`).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -110,24 +112,22 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     """Lists settlement periods, by agreement and then the oldest first."""
     GetPeriod: _aio.UnaryUnaryMultiCallable[_clearing_pb2.GetPeriodRequest, _clearing_pb2.Period]  # type: ignore[assignment]
     """Returns a settlement period."""
-    CutOffPeriod: _aio.UnaryUnaryMultiCallable[_clearing_pb2.CutOffPeriodRequest, _clearing_pb2.Period]  # type: ignore[assignment]
-    """Cuts an open period off now, before its calendar end, and opens the next one. For operators."""
-    CalculatePeriod: _aio.UnaryUnaryMultiCallable[_clearing_pb2.CalculatePeriodRequest, _clearing_pb2.Period]  # type: ignore[assignment]
-    """Calculates the statements of a period that is cut off, without waiting for the end of its grace. For operators.
-
-    The hub does so by itself when the grace is over. Fails with FAILED_PRECONDITION (`UNCLASSIFIED_TAX`) when the tax
-    table has no rule for a CDR: mend the table, then calculate again.
-    """
-    ReviewPeriod: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ReviewPeriodRequest, _clearing_pb2.Period]  # type: ignore[assignment]
-    """Approves the calculated statements. For operators.
-
-    Fails with PERMISSION_DENIED (`FOUR_EYES`) for who had them calculated.
-    """
-    IssuePeriod: _aio.UnaryUnaryMultiCallable[_clearing_pb2.IssuePeriodRequest, _clearing_pb2.Period]  # type: ignore[assignment]
-    """Signs and issues the reviewed statements, which never change from then on. For operators.
-
-    Fails with PERMISSION_DENIED (`FOUR_EYES`) for who reviewed them. A retry with the same request id is harmless.
-    """
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CutOffPeriod(self) -> _aio.UnaryUnaryMultiCallable[_clearing_pb2.CutOffPeriodRequest, _clearing_pb2.Period]:  # type: ignore[override]
+        """Deprecated: call AdminService.CutOffPeriod, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CalculatePeriod(self) -> _aio.UnaryUnaryMultiCallable[_clearing_pb2.CalculatePeriodRequest, _clearing_pb2.Period]:  # type: ignore[override]
+        """Deprecated: call AdminService.CalculatePeriod, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def ReviewPeriod(self) -> _aio.UnaryUnaryMultiCallable[_clearing_pb2.ReviewPeriodRequest, _clearing_pb2.Period]:  # type: ignore[override]
+        """Deprecated: call AdminService.ReviewPeriod, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def IssuePeriod(self) -> _aio.UnaryUnaryMultiCallable[_clearing_pb2.IssuePeriodRequest, _clearing_pb2.Period]:  # type: ignore[override]
+        """Deprecated: call AdminService.IssuePeriod, which does the same."""
     ListStatements: _aio.UnaryUnaryMultiCallable[_clearing_pb2.ListStatementsRequest, _clearing_pb2.ListStatementsResponse]  # type: ignore[assignment]
     """Lists statements, by name. Partners see issued ones, operators drafts too."""
     GetStatement: _aio.UnaryUnaryMultiCallable[_clearing_pb2.GetStatementRequest, _clearing_pb2.Statement]  # type: ignore[assignment]
@@ -153,17 +153,16 @@ class ClearingServiceAsyncStub(ClearingServiceStub):
     """Counts the gaps that ListGaps would list, by kind."""
 
 class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ClearingService takes settlement periods from cut-off to issue, and hands out what was issued.
+    """ClearingService shows where settlement periods stand, hands out what was issued, and takes the parties' answers.
 
     Every agreement has one open period. Its cut-off is an entry of the clearing journal, and the CDRs accepted between
     one cut-off and the next are the period's: when a session ended decides its tax date only. Statements are calculated
     from them once the agreement's grace is over, reviewed, and issued: signed, for good. `docs/clearing.md` describes the
     states, `docs/proof.md` the documents.
 
-    The hub's operators prepare, review and issue; two different persons are needed for each step and the one before it.
-    Partners see the periods and the issued statements of their own agreements; others read as ones that do not exist
-    (NOT_FOUND, `PERIOD_NOT_FOUND` or `STATEMENT_NOT_FOUND`). A step that the state forbids ends in FAILED_PRECONDITION
-    (`PERIOD_STATE`), one on a period that has changed since it was read in ABORTED (`ETAG_MISMATCH`).
+    The hub's operators take periods from step to step by AdminService. Partners see the periods and the issued statements
+    of their own agreements; others read as ones that do not exist (NOT_FOUND, `PERIOD_NOT_FOUND` or
+    `STATEMENT_NOT_FOUND`).
     """
 
     @_abc_1.abstractmethod
@@ -182,47 +181,41 @@ class ClearingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_clearing_pb2.Period, _abc.Awaitable[_clearing_pb2.Period]]:
         """Returns a settlement period."""
 
+    @_deprecated("""Deprecated: call AdminService.CutOffPeriod, which does the same.""")
     @_abc_1.abstractmethod
     def CutOffPeriod(
         self,
         request: _clearing_pb2.CutOffPeriodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.Period, _abc.Awaitable[_clearing_pb2.Period]]:
-        """Cuts an open period off now, before its calendar end, and opens the next one. For operators."""
+        """Deprecated: call AdminService.CutOffPeriod, which does the same."""
 
+    @_deprecated("""Deprecated: call AdminService.CalculatePeriod, which does the same.""")
     @_abc_1.abstractmethod
     def CalculatePeriod(
         self,
         request: _clearing_pb2.CalculatePeriodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.Period, _abc.Awaitable[_clearing_pb2.Period]]:
-        """Calculates the statements of a period that is cut off, without waiting for the end of its grace. For operators.
+        """Deprecated: call AdminService.CalculatePeriod, which does the same."""
 
-        The hub does so by itself when the grace is over. Fails with FAILED_PRECONDITION (`UNCLASSIFIED_TAX`) when the tax
-        table has no rule for a CDR: mend the table, then calculate again.
-        """
-
+    @_deprecated("""Deprecated: call AdminService.ReviewPeriod, which does the same.""")
     @_abc_1.abstractmethod
     def ReviewPeriod(
         self,
         request: _clearing_pb2.ReviewPeriodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.Period, _abc.Awaitable[_clearing_pb2.Period]]:
-        """Approves the calculated statements. For operators.
+        """Deprecated: call AdminService.ReviewPeriod, which does the same."""
 
-        Fails with PERMISSION_DENIED (`FOUR_EYES`) for who had them calculated.
-        """
-
+    @_deprecated("""Deprecated: call AdminService.IssuePeriod, which does the same.""")
     @_abc_1.abstractmethod
     def IssuePeriod(
         self,
         request: _clearing_pb2.IssuePeriodRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_clearing_pb2.Period, _abc.Awaitable[_clearing_pb2.Period]]:
-        """Signs and issues the reviewed statements, which never change from then on. For operators.
-
-        Fails with PERMISSION_DENIED (`FOUR_EYES`) for who reviewed them. A retry with the same request id is harmless.
-        """
+        """Deprecated: call AdminService.IssuePeriod, which does the same."""
 
     @_abc_1.abstractmethod
     def ListStatements(

@@ -110,21 +110,14 @@ class TransparencyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSigningKey(self, request, context):
-        """Makes a further signing key, which the hub keeps, and returns its public half. For operators.
-
-        It signs nothing before a keyring that the roots have signed says so: see PublishKeyring.
+        """Deprecated: call AdminService.CreateSigningKey, which does the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishKeyring(self, request, context):
-        """Replaces the keyring by its next version, signed by the hub's offline roots. For operators.
-
-        The same keyring again is harmless. Fails with INVALID_ARGUMENT when too few of the roots signed it, when it is
-        another hub's, or when it would make invalid what a key has signed (a key left out or changed, or ended before
-        now); with ABORTED (`KEYRING_VERSION`) when its version does not follow that of the present one; and with
-        FAILED_PRECONDITION (`NO_SIGNING_KEY`) when the hub could sign nothing by it.
+        """Deprecated: call AdminService.PublishKeyring, which does the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from roamhub.v1 import transparency_pb2 as _transparency_pb2
 import abc as _abc_1
+import builtins as _builtins
 import grpc as _grpc
 import sys
 import typing as _typing
@@ -15,6 +16,11 @@ if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
     from typing_extensions import Self as _Self
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 _T = _typing.TypeVar("_T")
 
@@ -51,19 +57,14 @@ class TransparencyServiceStub:
     """
     GetKeyring: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.GetKeyringRequest, _transparency_pb2.Keyring]
     """Returns the keyring: which keys sign for the hub, over which journal indexes, signed by the hub's offline roots."""
-    CreateSigningKey: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.CreateSigningKeyRequest, _transparency_pb2.SigningKey]
-    """Makes a further signing key, which the hub keeps, and returns its public half. For operators.
-
-    It signs nothing before a keyring that the roots have signed says so: see PublishKeyring.
-    """
-    PublishKeyring: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.PublishKeyringRequest, _transparency_pb2.Keyring]
-    """Replaces the keyring by its next version, signed by the hub's offline roots. For operators.
-
-    The same keyring again is harmless. Fails with INVALID_ARGUMENT when too few of the roots signed it, when it is
-    another hub's, or when it would make invalid what a key has signed (a key left out or changed, or ended before
-    now); with ABORTED (`KEYRING_VERSION`) when its version does not follow that of the present one; and with
-    FAILED_PRECONDITION (`NO_SIGNING_KEY`) when the hub could sign nothing by it.
-    """
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CreateSigningKey(self) -> _grpc.UnaryUnaryMultiCallable[_transparency_pb2.CreateSigningKeyRequest, _transparency_pb2.SigningKey]:
+        """Deprecated: call AdminService.CreateSigningKey, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def PublishKeyring(self) -> _grpc.UnaryUnaryMultiCallable[_transparency_pb2.PublishKeyringRequest, _transparency_pb2.Keyring]:
+        """Deprecated: call AdminService.PublishKeyring, which does the same."""
 
 @_typing.type_check_only
 class TransparencyServiceAsyncStub(TransparencyServiceStub):
@@ -88,19 +89,14 @@ class TransparencyServiceAsyncStub(TransparencyServiceStub):
     """
     GetKeyring: _aio.UnaryUnaryMultiCallable[_transparency_pb2.GetKeyringRequest, _transparency_pb2.Keyring]  # type: ignore[assignment]
     """Returns the keyring: which keys sign for the hub, over which journal indexes, signed by the hub's offline roots."""
-    CreateSigningKey: _aio.UnaryUnaryMultiCallable[_transparency_pb2.CreateSigningKeyRequest, _transparency_pb2.SigningKey]  # type: ignore[assignment]
-    """Makes a further signing key, which the hub keeps, and returns its public half. For operators.
-
-    It signs nothing before a keyring that the roots have signed says so: see PublishKeyring.
-    """
-    PublishKeyring: _aio.UnaryUnaryMultiCallable[_transparency_pb2.PublishKeyringRequest, _transparency_pb2.Keyring]  # type: ignore[assignment]
-    """Replaces the keyring by its next version, signed by the hub's offline roots. For operators.
-
-    The same keyring again is harmless. Fails with INVALID_ARGUMENT when too few of the roots signed it, when it is
-    another hub's, or when it would make invalid what a key has signed (a key left out or changed, or ended before
-    now); with ABORTED (`KEYRING_VERSION`) when its version does not follow that of the present one; and with
-    FAILED_PRECONDITION (`NO_SIGNING_KEY`) when the hub could sign nothing by it.
-    """
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CreateSigningKey(self) -> _aio.UnaryUnaryMultiCallable[_transparency_pb2.CreateSigningKeyRequest, _transparency_pb2.SigningKey]:  # type: ignore[override]
+        """Deprecated: call AdminService.CreateSigningKey, which does the same."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def PublishKeyring(self) -> _aio.UnaryUnaryMultiCallable[_transparency_pb2.PublishKeyringRequest, _transparency_pb2.Keyring]:  # type: ignore[override]
+        """Deprecated: call AdminService.PublishKeyring, which does the same."""
 
 class TransparencyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TransparencyService lets anybody who takes part check that the clearing journal only grows and holds what the hub said.
@@ -147,29 +143,22 @@ class TransparencyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_transparency_pb2.Keyring, _abc.Awaitable[_transparency_pb2.Keyring]]:
         """Returns the keyring: which keys sign for the hub, over which journal indexes, signed by the hub's offline roots."""
 
+    @_deprecated("""Deprecated: call AdminService.CreateSigningKey, which does the same.""")
     @_abc_1.abstractmethod
     def CreateSigningKey(
         self,
         request: _transparency_pb2.CreateSigningKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transparency_pb2.SigningKey, _abc.Awaitable[_transparency_pb2.SigningKey]]:
-        """Makes a further signing key, which the hub keeps, and returns its public half. For operators.
+        """Deprecated: call AdminService.CreateSigningKey, which does the same."""
 
-        It signs nothing before a keyring that the roots have signed says so: see PublishKeyring.
-        """
-
+    @_deprecated("""Deprecated: call AdminService.PublishKeyring, which does the same.""")
     @_abc_1.abstractmethod
     def PublishKeyring(
         self,
         request: _transparency_pb2.PublishKeyringRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transparency_pb2.Keyring, _abc.Awaitable[_transparency_pb2.Keyring]]:
-        """Replaces the keyring by its next version, signed by the hub's offline roots. For operators.
-
-        The same keyring again is harmless. Fails with INVALID_ARGUMENT when too few of the roots signed it, when it is
-        another hub's, or when it would make invalid what a key has signed (a key left out or changed, or ended before
-        now); with ABORTED (`KEYRING_VERSION`) when its version does not follow that of the present one; and with
-        FAILED_PRECONDITION (`NO_SIGNING_KEY`) when the hub could sign nothing by it.
-        """
+        """Deprecated: call AdminService.PublishKeyring, which does the same."""
 
 def add_TransparencyServiceServicer_to_server(servicer: TransparencyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -12,6 +15,7 @@ from hub.cli.app import names, root, run
 from hub.cli.doctor import settings_document
 from hub.cli.failures import Exit
 from hub.cli.output import progress
+from hub.config import Config
 
 ROOT = Path(__file__).parents[3]
 
@@ -138,6 +142,34 @@ def test_the_page_on_the_command_line_names_every_command() -> None:
         for each in getattr(command, "commands", {}):
             rows = [line for line in page.splitlines() if line.startswith(f"| `{name} ")]
             assert any(f"`{each}`" in line or f"`{name} {each}`" in line for line in rows), f"{name} {each} is missing"
+
+
+#: Commands without `--json`, and why.
+_FOR_PEOPLE = {
+    "serve": "prints nothing; its log is JSON by the setting log_format",
+    "demo": "is a story to read; what comes of it is left in files",
+}
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Yield every command there is with its options, those in groups too."""
+    if not hasattr(command, "list_commands"):
+        yield " ".join(path), {option for each in command.params for option in each.opts}
+        return
+    for name in command.list_commands(None):
+        yield from _commands(command.get_command(None, name), (*path, name))
+
+
+def test_every_command_answers_machines_too() -> None:
+    without = {name for name, options in _commands(get_command(root)) if "--json" not in options}
+    assert without == set(_FOR_PEOPLE)
+
+
+def test_settings_are_told_to_machines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--settings", "--json"]) == 0
+    told = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert told["listen"]["default"] == "127.0.0.1:7443"
+    assert told.keys() == {each.name for each in fields(Config)}
 
 
 def test_every_exit_code_stands_in_the_page() -> None:
