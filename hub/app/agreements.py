@@ -61,7 +61,7 @@ def propose(uow: UnitOfWork, pair: Pair, party: PartyId, terms: Terms, encode: E
     if party not in pair:
         raise Denied("NOT_PERMITTED", "the caller may not do this, or not in the name of this party")
     if cpo == emsp:
-        raise invalid("emsp", "is another party than cpo")
+        raise invalid("emsp", "must be another party than cpo")
     _require_possible(terms, uow.now)
     for each, role in ((cpo, Role.CPO), (emsp, Role.EMSP)):
         known = uow.directory.parties.get(each)

@@ -225,7 +225,7 @@ def _state(text: str) -> "CdrState.ValueType":
         return CdrState.Value(f"CDR_STATE_{text.upper()}")
     except ValueError:
         known = ", ".join(name.removeprefix("CDR_STATE_").lower() for name in CdrState.keys()[1:])
-        raise Failure(f"--state {text}: is one of {known}") from None
+        raise Failure(f"--state {text}: must be one of {known}") from None
 
 
 def _name(record: "CdrRecord") -> str:

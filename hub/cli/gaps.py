@@ -113,7 +113,7 @@ def _filter(
         made.party.CopyFrom(read_party("--party", party))
     for kind in kinds:
         if kind not in _KINDS:
-            raise Failure(f"--kind {kind}: is one of {', '.join(_KINDS)}")
+            raise Failure(f"--kind {kind}: must be one of {', '.join(_KINDS)}")
         made.kinds.append(Gap.Kind.Value(_KINDS[kind]))
     if older_than is not None:
         made.older_than.CopyFrom(Duration(seconds=older_than * 3_600))

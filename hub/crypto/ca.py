@@ -244,20 +244,20 @@ def _serves(pair: KeyPair, ca: CertificateAuthority, names: Sequence[x509.Genera
 
 def _public_key(csr_pem: bytes) -> "ec.EllipticCurvePublicKey | rsa.RSAPublicKey":
     if len(csr_pem) > _CSR_BYTES_MAX:
-        raise invalid("csr_pem", f"has at most {_CSR_BYTES_MAX} bytes")
+        raise invalid("csr_pem", f"must have at most {_CSR_BYTES_MAX} bytes")
     try:
         request = x509.load_pem_x509_csr(csr_pem)
         sound = request.is_signature_valid
         key = request.public_key()
     except (ValueError, UnsupportedAlgorithm, InvalidSignature):
-        raise invalid("csr_pem", "is a PKCS 10 certificate signing request in PEM") from None
+        raise invalid("csr_pem", "must be a PKCS 10 certificate signing request in PEM") from None
     if not sound:
-        raise invalid("csr_pem", "is signed by the key it names")
+        raise invalid("csr_pem", "must be signed by the key it names")
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1)):
         return key
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in _RSA_BITS:
         return key
-    raise invalid("csr_pem", "has an ECDSA key on P-256 or P-384, or an RSA key of 2048 to 8192 bits")
+    raise invalid("csr_pem", "must have an ECDSA key on P-256 or P-384, or an RSA key of 2048 to 8192 bits")
 
 
 def _builder(

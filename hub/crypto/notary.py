@@ -117,7 +117,7 @@ class FileNotary:
         except dsse.BadEnvelope as error:
             raise invalid("envelope", str(error)) from None
         if not parsed.signers(verify_keys(_keyring(keyring).holding(Use.ACKNOWLEDGEMENT, index, party))):
-            raise invalid("envelope", "is signed with a key of the party that the keyring holds valid")
+            raise invalid("envelope", "must be signed with a key of the party that the keyring holds valid")
         return parsed.payload
 
     def _signer(self, holding: Iterable[KeyringKey], index: int) -> SigningKey:

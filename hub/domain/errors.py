@@ -22,7 +22,13 @@ class HubError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One field that breaks one rule; `field` is its path in the request, such as `cdr.total_energy`."""
+    """One field that breaks one rule.
+
+    Attributes:
+        field: Its path in the request, such as `cdr.total_energy`.
+        rule: Stands after the field in a message, so it demands ("must not be negative") or says what is wrong ("is
+            required"). Never the bare rule: "is not negative" is untrue of the field it is said of.
+    """
 
     field: str
     rule: str

@@ -50,11 +50,11 @@ def parse_degrees(text: str, most: int) -> int:
         ValueError: The text is no decimal number of degrees from `-most` to `most`.
     """
     if not _DEGREES.fullmatch(text):
-        raise ValueError("is a decimal number of degrees")
+        raise ValueError("must be a decimal number of degrees")
     whole, _, fraction = text.partition(".")
     degrees = int(whole + fraction[:7].ljust(7, "0"))
     if abs(degrees) > most * DEGREE:
-        raise ValueError(f"is from -{most} to {most} degrees")
+        raise ValueError(f"must be from -{most} to {most} degrees")
     return degrees
 
 

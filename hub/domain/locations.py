@@ -215,22 +215,22 @@ def check(location: Location, latest: datetime) -> list[Violation]:
     """
     found: list[Violation] = []
     if not is_time_zone(location.time_zone):
-        found.append(Violation(field="time_zone", rule="is a zone of the IANA database, such as Europe/Amsterdam"))
+        found.append(Violation(field="time_zone", rule="must be a zone of the IANA database, such as Europe/Amsterdam"))
     if location.last_updated > latest:
-        found.append(Violation(field="last_updated", rule="does not lie in the future"))
-    _repeated([evse.uid for evse in location.evses], "evses[{}].uid", "is unique within the location", found)
+        found.append(Violation(field="last_updated", rule="must not lie in the future"))
+    _repeated([evse.uid for evse in location.evses], "evses[{}].uid", "must be unique within the location", found)
     if len(location.evses) > EVSES_MAX:
-        found.append(Violation(field="evses", rule=f"has at most {EVSES_MAX} entries"))
+        found.append(Violation(field="evses", rule=f"must have at most {EVSES_MAX} entries"))
     for i, evse in enumerate(location.evses):
         if evse.now.last_updated > latest:
-            found.append(Violation(field=f"evses[{i}].last_updated", rule="does not lie in the future"))
+            found.append(Violation(field=f"evses[{i}].last_updated", rule="must not lie in the future"))
         if not evse.connectors and evse.now.state is not EvseState.REMOVED:
-            found.append(Violation(field=f"evses[{i}].connectors", rule="has at least one entry"))
+            found.append(Violation(field=f"evses[{i}].connectors", rule="must have at least one entry"))
         if len(evse.connectors) > CONNECTORS_MAX:
-            found.append(Violation(field=f"evses[{i}].connectors", rule=f"has at most {CONNECTORS_MAX} entries"))
+            found.append(Violation(field=f"evses[{i}].connectors", rule=f"must have at most {CONNECTORS_MAX} entries"))
         if len(evse.connectors) > 1:
             ids = [connector.id for connector in evse.connectors]
-            _repeated(ids, f"evses[{i}].connectors[{{}}].id", "is unique within the EVSE", found)
+            _repeated(ids, f"evses[{i}].connectors[{{}}].id", "must be unique within the EVSE", found)
     return found
 
 

@@ -79,7 +79,7 @@ def services(hub: "Hub") -> list[Service]:
             ),
         ),
         _one(journal_pb2, JournalServicer(reads=reads, tail=tail, directory=directory)),
-        _one(session_pb2, SessionServicer(committer=committer, reads=reads)),
+        _one(session_pb2, SessionServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew)),
         _one(link_pb2, LinkServicer(links=hub.routing.links)),
         _one(authorization_pb2, AuthorizationServicer(authorizer=authorizer, reads=reads)),
         _one(command_pb2, CommandServicer(desk=hub.commands, reads=reads, clock=hub.clock, new_id=hub.new_id)),
@@ -95,7 +95,7 @@ def services(hub: "Hub") -> list[Service]:
             TariffServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew),
         ),
         _one(token_pb2, TokenServicer(committer=committer, reads=reads, clock=hub.clock, clock_skew=skew)),
-        _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail, meters=hub.meters)),
+        _one(cdr_pb2, CdrServicer(committer=committer, reads=reads, tail=tail, meters=hub.meters, clock_skew=skew)),
         _one(clearing_pb2, ClearingServicer(committer=committer, reads=reads, settings=hub.clearing)),
         _one(transparency_pb2, TransparencyServicer(committer=committer, reads=reads, notary=hub.clearing.notary)),
     ]

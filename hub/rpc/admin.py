@@ -126,7 +126,7 @@ class AdminServicer(PeriodSteps, SigningKeys):
         """Shut a platform out."""
         kind, platform = _subject(request.name, "name")
         if kind != "platforms":
-            raise invalid("name", "is a name such as platforms/acme")
+            raise invalid("name", "must be a name such as platforms/acme")
         return self._platform(await self._committer.run(lambda uow: revoke_platform(uow, platform, publish_party)))
 
     async def ListCertificates(self, request: pb.ListCertificatesRequest, _: Call) -> pb.ListCertificatesResponse:
@@ -157,7 +157,9 @@ class AdminServicer(PeriodSteps, SigningKeys):
         """Give an operator a certificate."""
         operator = request.operator_id
         if not is_platform_id(operator) or operator == "root":
-            raise invalid("operator_id", "is 1 to 40 lower-case letters, digits and inner hyphens, other than root")
+            raise invalid(
+                "operator_id", "must be 1 to 40 lower-case letters, digits and inner hyphens, other than root"
+            )
         csr_pem = request.csr_pem.encode()
         record = await self._committer.run(
             lambda uow: create_operator(uow, operator=operator, csr_pem=csr_pem, certifier=self._certifier)
@@ -196,22 +198,22 @@ def _read_invitation(request: pb.CreateInvitationRequest) -> tuple[str, list[Inv
     reader, parties = Reader(), dict[PartyId, InvitedParty]()
     if not is_platform_id(request.invitation.platform_id):
         reader.refuse(
-            "invitation.platform_id", "is 1 to 40 lower-case letters, digits and hyphens, neither end a hyphen"
+            "invitation.platform_id", "must be 1 to 40 lower-case letters, digits and hyphens, neither end a hyphen"
         )
     if len(request.invitation.parties) > _PARTIES_MAX:
-        reader.refuse("invitation.parties", f"has at most {_PARTIES_MAX} parties")
+        reader.refuse("invitation.parties", f"must have at most {_PARTIES_MAX} parties")
     for i, given in enumerate(request.invitation.parties[:_PARTIES_MAX]):
         path = f"invitation.parties[{i}]"
         party = reader.party(path, given.country_code, given.party_id)
         roles = frozenset(reader.one_of(f"{path}.roles", number, ROLES, ROLES[1]) for number in given.roles)
         if not given.roles:
-            reader.refuse(f"{path}.roles", "names at least one role")
+            reader.refuse(f"{path}.roles", "must name at least one role")
         if party in parties:
-            reader.refuse(path, "names a party once")
+            reader.refuse(path, "must name a party once")
         parties[party] = InvitedParty(id=party, roles=roles)
     ttl = _read_ttl(request.ttl) if request.HasField("ttl") else TTL_DEFAULT
     if not TTL_LEAST <= ttl <= TTL_MOST:
-        reader.refuse("ttl", "is a minute to 30 days")
+        reader.refuse("ttl", "must be a minute to 30 days")
     reader.done()
     return request.invitation.platform_id, list(parties.values()), ttl
 
@@ -224,14 +226,14 @@ def _read_ttl(given: Duration) -> timedelta:
 def _match(pattern: re.Pattern[str], name: str, shape: str) -> str:
     found = pattern.fullmatch(name)
     if found is None:
-        raise invalid("name", f"is a name such as {shape}")
+        raise invalid("name", f"must be a name such as {shape}")
     return found.group(1)
 
 
 def _subject(name: str, field: str) -> tuple[str, str]:
     found = _SUBJECT.fullmatch(name)
     if found is None or not is_platform_id(found.group(2)):
-        raise invalid(field, "is a name such as platforms/acme")
+        raise invalid(field, "must be a name such as platforms/acme")
     return found.group(1), found.group(2)
 
 

@@ -52,23 +52,23 @@ def agreement_id(name: str) -> str:
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise invalid("name", "has the form agreements/{agreement}" if name else "is required")
+        raise invalid("name", "must have the form agreements/{agreement}" if name else "is required")
     return match[1].lower()
 
 
 def note_from_pb(text: str) -> str:
     """Return a note for people; raises Invalid."""
     if len(text) > _NOTE_MAX:
-        raise invalid("note", f"has at most {_NOTE_MAX} characters")
+        raise invalid("note", f"must have at most {_NOTE_MAX} characters")
     if any(not c.isprintable() and c not in "\n\t" for c in text):
-        raise invalid("note", "holds printable characters only")
+        raise invalid("note", "must hold printable characters only")
     return text
 
 
 def version_from_pb(number: int, *, required: bool) -> int:
     """Return the number of a version; raises Invalid."""
     if number < 0 or (required and number == 0):
-        raise invalid("version", "is required and positive" if required else "is not negative")
+        raise invalid("version", "is required, and must be positive" if required else "must not be negative")
     return number
 
 
@@ -132,10 +132,10 @@ def _duration(read: Reader, field: str, message: pb.AgreementTerms, suggested: t
         return suggested
     duration: Duration = getattr(message, field)
     if abs(duration.seconds) > _SECONDS_MAX or abs(duration.nanos) >= 1_000_000_000:
-        read.refuse(field, "is a duration of at most 10,000 years")
+        read.refuse(field, "must be a duration of at most 10,000 years")
         return suggested
     if duration.nanos:
-        read.refuse(field, "is a whole number of seconds")
+        read.refuse(field, "must be a whole number of seconds")
     return timedelta(seconds=duration.seconds)
 
 

@@ -73,7 +73,7 @@ class AuthorizationStream:
         try:
             async for message in requests:
                 if not 1 <= len(message.questions) <= _QUESTIONS_MAX:
-                    raise invalid("questions", f"holds 1 to {_QUESTIONS_MAX} questions")  # noqa: TRY301
+                    raise invalid("questions", f"must hold 1 to {_QUESTIONS_MAX} questions")  # noqa: TRY301
                 while self._open >= _OPEN_MAX:
                     self._place.clear()
                     await self._place.wait()

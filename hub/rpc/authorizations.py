@@ -120,7 +120,7 @@ def place_from_pb(reader: Reader, message: token_object_pb2.LocationReferences) 
         connector_ids=tuple(message.connector_ids),
     )
     if len(place.evse_uids) + len(place.connector_ids) > _EVSES_MAX:
-        reader.refuse("location", f"names at most {_EVSES_MAX} EVSEs and connectors")
+        reader.refuse("location", f"must name at most {_EVSES_MAX} EVSEs and connectors")
         return place
     reader.id("location.location_id", place.location_id, _UID_MAX)
     for name, ids in (("evse_uids", place.evse_uids), ("connector_ids", place.connector_ids)):

@@ -23,7 +23,7 @@ def list_from_pb(request: cdr_pb2.ListCdrsRequest, call: Call) -> CdrFilter:
     if request.HasField("counterparty"):
         counterparty = reader.party("counterparty", request.counterparty.country_code, request.counterparty.party_id)
         if not request.HasField("party"):
-            reader.refuse("counterparty", "goes with party")
+            reader.refuse("counterparty", "may be given with party only")
     if request.state in {cdr_pb2.CDR_STATE_STATED, cdr_pb2.CDR_STATE_SETTLED}:
         reader.refuse("state", "follows from statements: list ACCEPTED, or the statement")
     elif request.state:
@@ -45,7 +45,7 @@ def returns_from_pb(request: cdr_pb2.ListReturnsRequest, call: Call) -> ReturnsF
     parties = _parties(reader, request, call)
     state = CdrState(request.state) if request.state in {int(each) for each in WAITING} else None
     if state is None and request.state:
-        reader.refuse("state", "is RETURNED or QUARANTINED")
+        reader.refuse("state", "must be RETURNED or QUARANTINED")
     wanted = ReturnsFilter(
         parties=parties,
         state=state,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
@@ -18,7 +18,7 @@ from roamhub.v1 import (
     tariff_object_pb2,
 )
 
-from hub.app.cdrs.submit import CdrSubmission
+from hub.app.cdrs.submit import SKEW_MAX, CdrSubmission
 from hub.domain.cdrs.periods import PeriodSums, ReportedPeriods
 from hub.domain.cdrs.record import Cdr, ClaimedCost
 from hub.domain.clearing.items import TARIFF_KINDS
@@ -41,9 +41,12 @@ _NO_PERIODS = PeriodSums(0, _EPOCH, _EPOCH, _ZERO, _ZERO), ReportedPeriods()
 
 
 def submission_from_pb(
-    request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, platform: str, path: str = ""
+    request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest,
+    platform: str,
+    path: str = "",
+    skew_max: timedelta = SKEW_MAX,
 ) -> CdrSubmission:
-    """Read one submission.
+    """Read one submission of a platform whose clock may be ahead by `skew_max`.
 
     Raises:
         Invalid: With every field that breaks a rule.
@@ -53,10 +56,12 @@ def submission_from_pb(
     cdr = _read(reader, request.cdr)
     replaces = request.replaces
     if replaces and fold(reader.id("replaces", replaces)) == cdr.id.folded:
-        reader.refuse("replaces", "names another CDR than this one")
+        reader.refuse("replaces", "must name another CDR than this one")
     reader.done()
     signed = signed_from_pb(request.cdr.signed_data) if request.cdr.HasField("signed_data") else None
-    return CdrSubmission(platform=platform, request_id=request_id, cdr=cdr, replaces=replaces, signed=signed)
+    return CdrSubmission(
+        platform=platform, request_id=request_id, cdr=cdr, replaces=replaces, signed=signed, skew_max=skew_max
+    )
 
 
 def cdr_from_document(document: bytes) -> Cdr:
@@ -75,7 +80,7 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
     if cdr.HasField("total_parking_time"):
         _exact(reader, "cdr.total_parking_time", cdr.total_parking_time, least=_ZERO)
     if end < start:
-        reader.refuse("cdr.end_date_time", "is not before start_date_time")
+        reader.refuse("cdr.end_date_time", "must not be before start_date_time")
     if extensions := cdr.extensions:
         reader.extensions("cdr.extensions", extensions)
     credit, credit_of = cdr.credit, ""
@@ -85,9 +90,9 @@ def _read(reader: Reader, cdr: cdr_object_pb2.Cdr) -> Cdr:
             reader.refuse("cdr.credit_reference_id", "is required on a credit CDR")
     _check_enums(reader, cdr, place)
     if len(currency) != 3 or not (currency.isascii() and currency.isupper()):
-        reader.refuse("cdr.currency", "is an ISO 4217 code of three capital letters")
+        reader.refuse("cdr.currency", "must be an ISO 4217 code of three capital letters")
     if not 2 <= len(country) <= 3 or not (country.isascii() and country.isupper()):
-        reader.refuse("cdr.cdr_location.country", "is an ISO 3166-1 alpha-3 code in capital letters")
+        reader.refuse("cdr.cdr_location.country", "must be an ISO 3166-1 alpha-3 code in capital letters")
     sums, reported = _periods(reader, cdr)
     tariffs, kind = _tariffs(reader, cdr)
     ids = token.uid, token.contract_id, place.id, place.evse_uid, place.connector_id
@@ -155,11 +160,11 @@ def _exact(reader: Reader, field: str, number: PbDecimal, least: Decimal | None 
         return Decimal(text)
     value = reader.decimal(field, number)
     if abs(value) >= _LARGEST:
-        reader.refuse(field, f"is smaller than {_LARGEST}")
+        reader.refuse(field, f"must be smaller than {_LARGEST}")
     elif value != round_half_away(value, OCPI_DECIMALS):
-        reader.refuse(field, f"has at most {OCPI_DECIMALS} decimals")
+        reader.refuse(field, f"must have at most {OCPI_DECIMALS} decimals")
     elif least is not None and value < least:
-        reader.refuse(field, "is not negative")
+        reader.refuse(field, "must not be negative")
     return value
 
 
@@ -167,7 +172,7 @@ def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[PeriodSums, Repor
     """Read the periods, and what the checks ask of all of them together."""
     periods = cdr.charging_periods
     if not 1 <= len(periods) <= PERIODS_MAX:
-        reader.refuse("cdr.charging_periods", f"holds 1 to {PERIODS_MAX} periods")
+        reader.refuse("cdr.charging_periods", f"must hold 1 to {PERIODS_MAX} periods")
         return _NO_PERIODS
     reported = read_periods(periods)
     try:
@@ -179,7 +184,7 @@ def _periods(reader: Reader, cdr: cdr_object_pb2.Cdr) -> tuple[PeriodSums, Repor
     before = len(reader.violations)
     refuse_periods(reader, periods, "cdr.charging_periods")
     if len(reader.violations) == before:
-        reader.refuse("cdr.charging_periods", "hold volumes of sensible size")
+        reader.refuse("cdr.charging_periods", "must hold volumes of sensible size")
     return _NO_PERIODS
 
 

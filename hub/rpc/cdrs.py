@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from functools import partial
 
 from roamhub.v1 import cdr_pb2, common_pb2
@@ -10,7 +11,7 @@ from roamhub.v1 import cdr_pb2, common_pb2
 from hub.app.cdrs import standings
 from hub.app.cdrs.explain import Readers, explain_cdr
 from hub.app.cdrs.reading import read_cdr
-from hub.app.cdrs.submit import CdrSubmission, submit_cdrs
+from hub.app.cdrs.submit import SKEW_MAX, CdrSubmission, submit_cdrs
 from hub.app.cdrs.tariffs import TariffReader
 from hub.app.ports.spine import Committer, Reads
 from hub.domain.cdrs.record import CdrAnswer, CdrRecord
@@ -48,7 +49,16 @@ _READERS = Readers(cdr=cdr_from_document, tariff=read_tariff)
 class CdrServicer:
     """Implements `roamhub.v1.CdrService`."""
 
-    def __init__(self, *, committer: Committer, reads: Reads, tail: JournalTail, meters: MeterExaminer) -> None:
+    def __init__(
+        self,
+        *,
+        committer: Committer,
+        reads: Reads,
+        tail: JournalTail,
+        meters: MeterExaminer,
+        clock_skew: timedelta = SKEW_MAX,
+    ) -> None:
+        self._clock_skew = clock_skew
         self._committer = committer
         self._meters = meters
         self._reads = reads
@@ -56,7 +66,7 @@ class CdrServicer:
 
     async def SubmitCdr(self, request: cdr_pb2.SubmitCdrRequest, call: Call) -> cdr_pb2.SubmitCdrResponse:
         """Submit one CDR."""
-        submission = _submission(request, call)
+        submission = self._submission(request, call)
         if submission.signed is not None:
             (submission,) = await self._meters.examine([submission])
         return answer_to_pb(await self._committer.run_batched(submit, submission))
@@ -67,7 +77,7 @@ class CdrServicer:
         """Submit up to 1,000 CDRs, each answered for itself."""
         if not 1 <= len(request.requests) <= BATCH_MAX:
             reader = Reader()
-            reader.refuse("requests", f"holds 1 to {BATCH_MAX} submissions")
+            reader.refuse("requests", f"must hold 1 to {BATCH_MAX} submissions")
             reader.done()
         return cdr_pb2.BatchSubmitCdrsResponse(outcomes=await self._submit(request.requests, call))
 
@@ -97,9 +107,16 @@ class CdrServicer:
     ) -> CdrSubmission | HubError:
         try:
             require_party(call.caller, request.cdr.country_code, request.cdr.party_id, CPO)
-            return _submission(request, call)
+            return self._submission(request, call)
         except HubError as refusal:
             return refusal
+
+    def _submission(self, request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call) -> CdrSubmission:
+        """Read one submission; raises Invalid."""
+        submission = submission_from_pb(request, call.caller.platform, skew_max=self._clock_skew)
+        if len(submission.cdr.document) > DOCUMENT_BYTES_MAX:
+            raise invalid("cdr", f"must take at most {DOCUMENT_BYTES_MAX} bytes")
+        return submission
 
     async def GetCdr(self, request: cdr_pb2.GetCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
         """Return one CDR that the caller may see."""
@@ -152,7 +169,7 @@ class CdrServicer:
         """Stream the caller's CDRs from an index on."""
         if request.after_index < -1:
             reader = Reader()
-            reader.refuse("after_index", "is -1 or an index")
+            reader.refuse("after_index", "must be -1 or an index")
             reader.done()
         index = request.after_index
         await require_index(self._reads, self._tail, Stream.CLEARING, index)
@@ -172,14 +189,6 @@ class CdrServicer:
 
     async def _newer(self, parties: frozenset[PartyId], index: int) -> Sequence[CdrRecord]:
         return await self._reads.run(lambda uow: uow.cdrs.changes(parties, index, _PAGE))
-
-
-def _submission(request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call) -> CdrSubmission:
-    """Read one submission; raises Invalid."""
-    submission = submission_from_pb(request, call.caller.platform)
-    if len(submission.cdr.document) > DOCUMENT_BYTES_MAX:
-        raise invalid("cdr", f"takes at most {DOCUMENT_BYTES_MAX} bytes")
-    return submission
 
 
 def _fitting(records: Sequence[CdrRecord], size: int) -> Sequence[cdr_pb2.CdrRecord]:

@@ -178,7 +178,7 @@ def parent_agreement(parent: str) -> str | None:
     """
     kind, _, name = parent.partition("/")
     if kind != "agreements" or not name or "/" in name:
-        raise invalid("parent", "is agreements/{agreement}, or agreements/- for all")
+        raise invalid("parent", "must be agreements/{agreement}, or agreements/- for all")
     return None if name == "-" else parent
 
 
@@ -190,7 +190,7 @@ def parent_period(parent: str) -> tuple[str | None, str | None]:
     """
     parts = parent.split("/")
     if len(parts) != 4 or parts[0] != "agreements" or parts[2] != "periods" or not parts[1] or not parts[3]:
-        raise invalid("parent", "is agreements/{agreement}/periods/{period}, with - for any")
+        raise invalid("parent", "must be agreements/{agreement}/periods/{period}, with - for any")
     if parts[1] == "-" and parts[3] != "-":
         raise invalid("parent", "names a period without its agreement")
     agreement = None if parts[1] == "-" else f"agreements/{parts[1]}"

@@ -125,10 +125,10 @@ class CommandServicer:
         command_id = _command_id(reader, request.name)
         result = reader.one_of("result", request.result, _RESULTS, CommandResult.FAILED)
         if len(request.messages) > _MESSAGES_MAX:
-            reader.refuse("messages", f"has at most {_MESSAGES_MAX} texts")
+            reader.refuse("messages", f"must have at most {_MESSAGES_MAX} texts")
         for position, text in enumerate(request.messages[:_MESSAGES_MAX]):
             if len(text.text) > _TEXT_MAX:
-                reader.refuse(f"messages[{position}].text", f"has at most {_TEXT_MAX} characters")
+                reader.refuse(f"messages[{position}].text", f"must have at most {_TEXT_MAX} characters")
         reader.done()
         texts = tuple(text.SerializeToString() for text in request.messages)
         reported = await self._desk.report(cpo, command_id, result, texts, correlation_id=call.correlation_id)
@@ -155,7 +155,7 @@ def _reserve_reader(now: datetime) -> _ReadOrder:
     def read(reader: Reader, order: pb.ReserveNowOrder, emsp: PartyId) -> Grant:
         reader.id("reservation_id", order.reservation_id, _ID_MAX)
         if reader.time("expiry_date", order.expiry_date) <= now and order.HasField("expiry_date"):
-            reader.refuse("expiry_date", "lies in the future")
+            reader.refuse("expiry_date", "must lie in the future")
         return _grant(reader, order, emsp, ())
 
     return read
@@ -167,7 +167,7 @@ def _grant(
     """Read what a command authorizes: a token of the eMSP's own, at a location."""
     token = order.token
     if reader.party("token", token.country_code, token.party_id) != emsp:
-        reader.refuse("token.party_id", "is that of the eMSP that sends the command")
+        reader.refuse("token.party_id", "must be that of the eMSP that sends the command")
     for field in ("evse_uid", "connector_id"):
         if getattr(order, field, ""):
             reader.id(field, getattr(order, field), _ID_MAX)
@@ -187,7 +187,7 @@ def _grant(
 def _command_id(reader: Reader, name: str) -> str:
     prefix, _, command_id = name.partition("/")
     if prefix != "commands" or not command_id:
-        reader.refuse("name", "has the form commands/{command}")
+        reader.refuse("name", "must have the form commands/{command}")
         return ""
     return reader.id("name", command_id)
 

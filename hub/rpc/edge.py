@@ -248,7 +248,7 @@ class _Door:
         try:
             return self._from_bytes(sent)
         except DecodeError:
-            violation = Violation(field="request", rule="is a message of the type that this method takes")
+            violation = Violation(field="request", rule="must be a message of the type that this method takes")
             raise Invalid([violation], reason="MALFORMED_MESSAGE") from None
 
     def _recheck(self, call: Call) -> None:

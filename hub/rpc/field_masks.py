@@ -45,7 +45,7 @@ def _paths(patch: Message, mask: FieldMask | None, fixed: Collection[str]) -> li
     if list(mask.paths) == ["*"]:
         return [field.name for field in patch.DESCRIPTOR.fields if field.name not in fixed]
     if len(mask.paths) > _PATHS_MAX:
-        raise invalid("update_mask", f"has at most {_PATHS_MAX} paths")
+        raise invalid("update_mask", f"must have at most {_PATHS_MAX} paths")
     for path in mask.paths:
         if path.split(".")[0] in fixed:
             raise invalid("update_mask", f"cannot change {path[:64]}, which identifies the object")

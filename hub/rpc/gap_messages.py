@@ -34,7 +34,7 @@ def read_gap_filter(parent: str, given: pb.GapFilter) -> GapFilter:
     if given.HasField("counterparty"):
         counterparty = reader.party("counterparty", given.counterparty.country_code, given.counterparty.party_id)
         if party is None:
-            reader.refuse("counterparty", "goes with party")
+            reader.refuse("counterparty", "may be given with party only")
     if given.HasField("older_than"):
         older_than = _read_age(reader, given.older_than)
     kinds = frozenset(
@@ -42,7 +42,7 @@ def read_gap_filter(parent: str, given: pb.GapFilter) -> GapFilter:
         for position, kind in enumerate(given.kinds[: len(_KINDS) + 1])
     )
     if len(given.kinds) > len(_KINDS):
-        reader.refuse("kinds", "names each kind once")
+        reader.refuse("kinds", "must name each kind once")
     start = reader.optional_time("since_time_from", given)
     end = reader.optional_time("since_time_before", given)
     reader.done()
@@ -59,7 +59,7 @@ def read_gap_filter(parent: str, given: pb.GapFilter) -> GapFilter:
 
 def _read_age(reader: Reader, given: Duration) -> timedelta:
     if not 0 <= given.seconds <= _DAYS_MAX * 86_400 or not 0 <= given.nanos < 1_000_000_000:
-        reader.refuse("older_than", f"is between 0 seconds and {_DAYS_MAX} days")
+        reader.refuse("older_than", f"must be between 0 seconds and {_DAYS_MAX} days")
         return timedelta(0)
     return timedelta(seconds=given.seconds, microseconds=given.nanos // 1_000)
 
@@ -81,7 +81,7 @@ def _lane(number: int) -> int:
 
 
 def _not_ours() -> Invalid:
-    return invalid("page_token", "is one that this hub returned")
+    return invalid("page_token", "must be one that this hub returned")
 
 
 def gap_token(page: Page, last: FoundGap) -> str:

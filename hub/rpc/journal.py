@@ -109,7 +109,7 @@ def _read_request(request: journal_pb2.WatchRequest) -> tuple[Stream, frozenset[
     reader = Reader()
     stream = reader.one_of("stream", request.stream, _STREAMS, Stream.REGISTRY)
     if request.after_index < -1:
-        reader.refuse("after_index", "is -1 or an index")
+        reader.refuse("after_index", "must be -1 or an index")
     kinds = set()
     for position, kind in enumerate(request.kinds):
         try:

@@ -77,17 +77,17 @@ async def _read_hello(requests: AsyncIterator[pb.ConnectRequest], call: Call) ->
     except TimeoutError:
         raise TimedOut("HELLO_MISSING", "a link begins with `hello`, sent at once") from None
     if first is None or first.WhichOneof("message") != "hello":
-        raise invalid("hello", "is the first message of a link")
+        raise invalid("hello", "must be the first message of a link")
     hello = first.hello
     reader = Reader("hello")
     if not hello.parties:
-        reader.refuse("parties", "names at least one party")
+        reader.refuse("parties", "must name at least one party")
     if len(hello.parties) > _PARTIES_MAX:
-        reader.refuse("parties", f"names at most {_PARTIES_MAX} parties")
+        reader.refuse("parties", f"must name at most {_PARTIES_MAX} parties")
     if not 0 <= hello.concurrency_max <= _CONCURRENCY_MAX:
-        reader.refuse("concurrency_max", f"is between 0 and {_CONCURRENCY_MAX}")
+        reader.refuse("concurrency_max", f"must be between 0 and {_CONCURRENCY_MAX}")
     if len(hello.agent) > _AGENT_MAX or not (hello.agent.isprintable()):
-        reader.refuse("agent", f"has at most {_AGENT_MAX} printable characters")
+        reader.refuse("agent", f"must have at most {_AGENT_MAX} printable characters")
     reader.done()
     parties = [require_party(call.caller, each.country_code, each.party_id) for each in hello.parties]
     return list(dict.fromkeys(parties)), hello

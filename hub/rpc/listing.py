@@ -51,4 +51,4 @@ def place_token(page: Page, last: ObjectId) -> str:
 
 def bad_token() -> Invalid:
     """Return the refusal of a token that this hub did not make."""
-    return invalid("page_token", "is one that this hub returned")
+    return invalid("page_token", "must be one that this hub returned")

@@ -101,11 +101,11 @@ def _connector(reader: Reader, path: str, message: pb.Connector) -> Connector:
     reader.extensions(path + "extensions", message.extensions)
     voltage, amperage, stated = message.max_voltage, message.max_amperage, message.max_electric_power
     if not 0 <= voltage <= _LARGEST:
-        reader.refuse(path + "max_voltage", f"is from 0 to {_LARGEST}")
+        reader.refuse(path + "max_voltage", f"must be from 0 to {_LARGEST}")
     if not 0 <= amperage <= _LARGEST:
-        reader.refuse(path + "max_amperage", f"is from 0 to {_LARGEST}")
+        reader.refuse(path + "max_amperage", f"must be from 0 to {_LARGEST}")
     if not 0 <= stated <= _LARGEST_POWER:
-        reader.refuse(path + "max_electric_power", f"is from 0 to {_LARGEST_POWER}")
+        reader.refuse(path + "max_electric_power", f"must be from 0 to {_LARGEST_POWER}")
     return Connector(
         id=reader.id(path + "id", message.id, ID_MAX),
         standard=reader.id(path + "standard", message.standard, _STANDARD_MAX),
@@ -187,5 +187,5 @@ def _state_refusal(path: str, message: location_pb2.EvseState, latest: datetime)
     reader.id("evse_uid", message.evse_uid, ID_MAX)
     reader.one_of("status", message.status, _STATES, EvseState.UNKNOWN)
     if reader.time("last_updated", message.last_updated) > latest:
-        reader.refuse("last_updated", "does not lie in the future")
-    return Invalid(reader.violations or [Violation(field=f"{path}.last_updated", rule="is a time since 1970")])
+        reader.refuse("last_updated", "must not lie in the future")
+    return Invalid(reader.violations or [Violation(field=f"{path}.last_updated", rule="must be a time since 1970")])

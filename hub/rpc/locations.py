@@ -171,7 +171,7 @@ class LocationServicer:
         """Check the `last_updated` of a change, finish reading, and return the latest time there may be."""
         latest = self._latest()
         if reader.time(field, message.last_updated) > latest:
-            reader.refuse(field, "does not lie in the future")
+            reader.refuse(field, "must not lie in the future")
         reader.done()
         return latest
 
@@ -265,17 +265,17 @@ def _search(request: location_pb2.SearchLocationsRequest) -> Search:
     latitude, longitude = request.center.latitude, request.center.longitude
     # Written so that what is no number at all is refused too.
     if not request.HasField("center") or not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        reader.refuse("center", "is a point from -90 to 90 degrees north and -180 to 180 degrees east")
+        reader.refuse("center", "must be a point from -90 to 90 degrees north and -180 to 180 degrees east")
         latitude = longitude = 0.0
     if not 1 <= request.radius_m <= RADIUS_MAX_M:
-        reader.refuse("radius_m", f"is from 1 to {RADIUS_MAX_M}")
+        reader.refuse("radius_m", f"must be from 1 to {RADIUS_MAX_M}")
     power = reader.decimal("min_power_kw", request.min_power_kw, required=False)
     if not 0 <= power <= _POWER_MAX_KW:
-        reader.refuse("min_power_kw", f"is from 0 to {_POWER_MAX_KW}")
+        reader.refuse("min_power_kw", f"must be from 0 to {_POWER_MAX_KW}")
         power = Decimal(0)
     for field in ("standards", "power_types", "parties"):
         if len(getattr(request, field)) > _NAMES_MAX:
-            reader.refuse(field, f"has at most {_NAMES_MAX} entries")
+            reader.refuse(field, f"must have at most {_NAMES_MAX} entries")
     standards = frozenset(reader.id(f"standards[{i}]", name, 64) for i, name in enumerate(request.standards))
     power_types = frozenset(
         reader.one_of(f"power_types[{i}]", number, _POWER_TYPES, PowerType.DC)

@@ -30,7 +30,7 @@ def claim_from_pb(
     valid_from = reader.time("valid_from", message.valid_from)
     valid_until = reader.optional_time("valid_until", message)
     if valid_until is not None and valid_until <= valid_from:
-        reader.refuse("valid_until", "is later than valid_from")
+        reader.refuse("valid_until", "must be later than valid_from")
     reader.done()
     return KeyClaim(
         party=party,

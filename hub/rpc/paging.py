@@ -66,7 +66,7 @@ def read_page(request: Any, *, default: int = PAGE_SIZE_DEFAULT, most: int = PAG
         Invalid: The size is negative, or the token is not one that this hub made for these arguments.
     """
     if request.page_size < 0:
-        raise invalid("page_size", "is not negative")
+        raise invalid("page_size", "must not be negative")
     size = min(request.page_size or default, most)
     digest = _digest(request)
     return Page(size=size, after=_read_token(request.page_token, digest), _digest=digest)
@@ -103,7 +103,7 @@ def _read_token(token: str, digest: bytes) -> tuple[Any, ...] | None:
     except (ValueError, RecursionError):
         raise not_ours() from None
     if raw[:_DIGEST_BYTES] != digest:
-        raise invalid("page_token", "goes with the arguments it was returned for; only page_size may change")
+        raise invalid("page_token", "must go with the arguments it was returned for; only page_size may change")
     if not isinstance(key, list) or not all(_is_sort_key(part) for part in key):
         raise not_ours()
     return tuple(key)
@@ -116,4 +116,4 @@ def _is_sort_key(part: object) -> bool:
 
 def not_ours() -> Invalid:
     """Return the refusal of a token that this hub did not make."""
-    return invalid("page_token", "is one that this hub returned")
+    return invalid("page_token", "must be one that this hub returned")

@@ -120,9 +120,9 @@ def _read_update(request: pb.UpdatePartyRequest) -> frozenset[str]:
     party, reader = request.party, Reader()
     paths = frozenset(request.update_mask.paths) or frozenset(f.name for f, _ in party.ListFields()) & _SAID
     if unknown := sorted(paths - _SAID):
-        reader.refuse("update_mask", f"names {', '.join(sorted(_SAID))} only, and not {unknown[0][:40]}")
+        reader.refuse("update_mask", f"must name {', '.join(sorted(_SAID))} only, and not {unknown[0][:40]}")
     if "endpoint" in paths and party.endpoint and not is_endpoint(party.endpoint):
-        reader.refuse("party.endpoint", "is host:port")
+        reader.refuse("party.endpoint", "must be host:port")
     if "business_details" in paths and party.HasField("business_details") and not party.business_details.name:
         reader.refuse("party.business_details.name", "is required")
     if "extensions" in paths:

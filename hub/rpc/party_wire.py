@@ -24,7 +24,7 @@ def party_from_name(name: str, field: str = "name") -> PartyId:
     """Return the party of a resource name such as `parties/nl-abc`; raises Invalid."""
     found = _PARTY_NAME.fullmatch(name)
     if found is None:
-        raise invalid(field, "is a name such as parties/nl-abc")
+        raise invalid(field, "must be a name such as parties/nl-abc")
     return PartyId(*found.groups())
 
 

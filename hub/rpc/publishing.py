@@ -30,7 +30,7 @@ _CHUNK = 100
 def require_size(field: str, items: Sequence[object], most: int) -> None:
     """Raise Invalid unless there are 1 to `most` items."""
     if not 1 <= len(items) <= most:
-        raise invalid(field, f"has 1 to {most} items")
+        raise invalid(field, f"must have 1 to {most} items")
 
 
 async def publish(

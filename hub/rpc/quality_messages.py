@@ -28,7 +28,7 @@ def read_quality_request(request: pb.GetPartyQualityRequest) -> tuple[PartyId, P
         given = request.counterparty
         counterparty = reader.party("counterparty", given.country_code, given.party_id)
     if not 0 <= request.days <= _DAYS_MAX:
-        reader.refuse("days", f"is from 1 to {_DAYS_MAX}, or 0 for {DAYS}")
+        reader.refuse("days", f"must be from 1 to {_DAYS_MAX}, or 0 for {DAYS}")
     reader.done()
     return party, counterparty, request.days or DAYS
 

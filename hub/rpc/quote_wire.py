@@ -45,7 +45,7 @@ def read_quote(request: tariff_pb2.QuoteSessionRequest) -> QuoteRequest:
 
 def _span(reader: Reader, field: str, span: Duration) -> timedelta:
     if not 0 <= span.seconds <= _SPAN_SECONDS_MAX or not 0 <= span.nanos < 1_000_000_000:
-        reader.refuse(field, "is from 0 to 31 days")
+        reader.refuse(field, "must be from 0 to 31 days")
         return timedelta(0)
     return timedelta(seconds=span.seconds)
 
@@ -67,10 +67,10 @@ def read_continuation(request: tariff_pb2.QuoteSessionRequest) -> Continuation:
     reader = Reader()
     for field in ("location", "start_time"):
         if request.HasField(field):
-            reader.refuse(field, "is the session's own")
+            reader.refuse(field, "must be absent: the session has its own")
     for field in ("evse_uid", "connector_id", "tariff_id"):
         if getattr(request, field):
-            reader.refuse(field, "is the session's own")
+            reader.refuse(field, "must be absent: the session has its own")
     wanted = Continuation(
         session=read_key(reader, "session", request.session),
         energy_kwh=reader.decimal("energy_kwh", request.energy_kwh, required=False),

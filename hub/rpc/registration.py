@@ -36,7 +36,7 @@ class RegistrationServicer:
             if not getattr(request, field):
                 reader.refuse(field, "is required")
         if len(request.code) > _CODE_CHARACTERS_MAX:
-            reader.refuse("code", f"has at most {_CODE_CHARACTERS_MAX} characters")
+            reader.refuse("code", f"must have at most {_CODE_CHARACTERS_MAX} characters")
         reader.done()
         registered = await self._committer.run(
             lambda uow: register(

@@ -1,31 +1,42 @@
 """SessionService."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
 from roamhub.v1 import session_object_pb2, session_pb2
 
 from hub.app.ports.spine import Committer, Reads
 from hub.app.sessions import SessionAddition, append_periods, get_session, put_sessions
-from hub.domain.errors import invalid
+from hub.domain.clock import Clock
+from hub.domain.errors import Stale
 from hub.domain.ids import ObjectId
 from hub.domain.sessions import ChargingSession, SessionState
 from hub.rpc.calls import Call
 from hub.rpc.enums import check_enums
 from hub.rpc.paging import fitting, read_page
+from hub.rpc.token_wire import time_of
 from hub.rpc.wire import Reader, time_from_pb
 
 _STATES = {int(state): state for state in SessionState}
 _PERIODS_MAX = 10_000
+#: What an addition replaces where it says it.
+_TOTALS: tuple[Literal["kwh", "total_cost", "end_date_time"], ...] = ("kwh", "total_cost", "end_date_time")
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SessionServicer:
     """Implements `roamhub.v1.SessionService`."""
 
-    def __init__(self, *, committer: Committer, reads: Reads) -> None:
+    def __init__(self, *, committer: Committer, reads: Reads, clock: Clock, clock_skew: timedelta) -> None:
         self._committer = committer
         self._reads = reads
+        self._clock = clock
+        self._clock_skew = clock_skew
 
     async def PutSession(self, request: session_pb2.PutSessionRequest, call: Call) -> session_pb2.PutSessionResponse:  # noqa: ARG002
         """Create or replace a session."""
-        changed = await self._committer.run_batched(put_sessions, session_from_pb(request.session))
+        report = session_from_pb(request.session, latest=self._latest())
+        changed = await self._committer.run_batched(put_sessions, report)
         return session_pb2.PutSessionResponse(changed=changed)
 
     async def AppendChargingPeriods(
@@ -38,9 +49,12 @@ class SessionServicer:
         key = ObjectId(
             reader.party("key", request.key.country_code, request.key.party_id), reader.id("key.id", request.key.id, 36)
         )
-        reader.time("last_updated", request.last_updated)
+        latest = self._latest()
+        time_of(reader, "last_updated", request.last_updated, latest)
         for position, period in enumerate(request.charging_periods):
-            reader.time(f"charging_periods[{position}].start_date_time", period.start_date_time)
+            time_of(reader, f"charging_periods[{position}].start_date_time", period.start_date_time, latest)
+        if request.HasField("end_date_time"):
+            time_of(reader, "end_date_time", request.end_date_time, latest)
         reader.done()
         addition = SessionAddition(id=key, apply=lambda document: _extended(document, request))
         changed = await self._committer.run_batched(append_periods, addition)
@@ -72,9 +86,19 @@ class SessionServicer:
             next_page_token=page.next_token(*shown[-1][0]) if len(found) > len(shown) else "",
         )
 
+    def _latest(self) -> datetime:
+        return self._clock() + self._clock_skew
 
-def session_from_pb(session: session_object_pb2.Session, path: str = "session") -> ChargingSession:
+
+def session_from_pb(
+    session: session_object_pb2.Session, path: str = "session", latest: datetime = _NEVER
+) -> ChargingSession:
     """Read a session.
+
+    Args:
+        session: The message.
+        path: Where it stands in the request.
+        latest: Neither report nor end nor period may be later: one from the future would shut out all that follow it.
 
     Raises:
         Invalid: With every field that breaks a rule.
@@ -82,23 +106,23 @@ def session_from_pb(session: session_object_pb2.Session, path: str = "session") 
     reader = Reader(path)
     token = session.cdr_token
     start = reader.time("start_date_time", session.start_date_time)
-    end = reader.optional_time("end_date_time", session)
+    end = time_of(reader, "end_date_time", session.end_date_time, latest) if session.HasField("end_date_time") else None
     if end is not None and end < start:
-        reader.refuse("end_date_time", "is not before start_date_time")
+        reader.refuse("end_date_time", "must not be before start_date_time")
     if reader.decimal("kwh", session.kwh) < 0:
-        reader.refuse("kwh", "is not negative")
+        reader.refuse("kwh", "must not be negative")
     if len(session.charging_periods) > _PERIODS_MAX:
-        reader.refuse("charging_periods", f"has at most {_PERIODS_MAX} periods")
+        reader.refuse("charging_periods", f"must have at most {_PERIODS_MAX} periods")
     previous = None
     for position, period in enumerate(session.charging_periods):
-        started = reader.time(f"charging_periods[{position}].start_date_time", period.start_date_time)
+        started = time_of(reader, f"charging_periods[{position}].start_date_time", period.start_date_time, latest)
         if previous is not None and started < previous:
-            reader.refuse(f"charging_periods[{position}].start_date_time", "is not before the period ahead of it")
+            reader.refuse(f"charging_periods[{position}].start_date_time", "must not be before the period ahead of it")
         previous = started
     for name in ("location_id", "evse_uid", "connector_id"):
         reader.id(name, getattr(session, name), 36)
     state = reader.one_of("status", session.status, _STATES, SessionState.ACTIVE)
-    updated = reader.time("last_updated", session.last_updated)
+    updated = time_of(reader, "last_updated", session.last_updated, latest)
     read = ChargingSession(
         id=ObjectId(reader.party("", session.country_code, session.party_id), reader.id("id", session.id, 36)),
         emsp=reader.party("cdr_token", token.country_code, token.party_id),
@@ -122,16 +146,26 @@ def _extended(document: bytes, addition: session_pb2.AppendChargingPeriodsReques
     session = session_object_pb2.Session.FromString(document)
     update_time = time_from_pb(addition.last_updated)
     if update_time <= time_from_pb(session.last_updated):
-        # The same update again, or one that a later update has overtaken: appending twice would double the energy.
-        known = {period.start_date_time.ToMicroseconds() for period in session.charging_periods}
-        if all(period.start_date_time.ToMicroseconds() in known for period in addition.charging_periods):
+        if _says_it_already(session, addition):
             return session_from_pb(session)
-        raise invalid("last_updated", "is later than that of the stored session")
+        raise Stale("OUT_OF_DATE", "last_updated: the hub holds this report or a later one", field="last_updated")
     session.charging_periods.extend(addition.charging_periods)
     session.last_updated.CopyFrom(addition.last_updated)
-    for name in ("kwh", "total_cost", "end_date_time"):
+    for name in _TOTALS:
         if addition.HasField(name):
             getattr(session, name).CopyFrom(getattr(addition, name))
     if addition.status:
         session.status = addition.status
     return session_from_pb(session)
+
+
+def _says_it_already(session: session_object_pb2.Session, addition: session_pb2.AppendChargingPeriodsRequest) -> bool:
+    """Say whether an addition is no news: sent again, or overtaken by an update that came with the same periods.
+
+    Appending its periods twice would double the energy. One without periods is no news only when all it says holds.
+    """
+    if addition.charging_periods:
+        known = {period.start_date_time.ToMicroseconds() for period in session.charging_periods}
+        return all(period.start_date_time.ToMicroseconds() in known for period in addition.charging_periods)
+    said = (name for name in _TOTALS if addition.HasField(name))
+    return addition.status in (0, session.status) and all(getattr(session, n) == getattr(addition, n) for n in said)

@@ -78,7 +78,7 @@ def published_from_pb(message: pb.Tariff, latest: datetime, path: str = "tariff"
     assert tariff.party is not None
     assert tariff.last_updated is not None
     if tariff.last_updated > latest:
-        reader.refuse("last_updated", "does not lie in the future")
+        reader.refuse("last_updated", "must not lie in the future")
     reader.done()
     return PublishedTariff(
         id=ObjectId(tariff.party, tariff.id),
@@ -122,14 +122,14 @@ def read_tariff(document: bytes) -> GivenTariff:
 
 def _tariff(reader: Reader, message: pb.Tariff, document: bytes, version: OcpiVersion | None = None) -> Tariff:
     if len(message.currency) != 3 or not (message.currency.isascii() and message.currency.isupper()):
-        reader.refuse("currency", "is an ISO 4217 code of three capital letters")
+        reader.refuse("currency", "must be an ISO 4217 code of three capital letters")
     if not 1 <= len(message.elements) <= _ELEMENTS_MAX:
-        reader.refuse("elements", f"has 1 to {_ELEMENTS_MAX} entries")
+        reader.refuse("elements", f"must have 1 to {_ELEMENTS_MAX} entries")
     if (
         message.HasField("preauthorize_amount")
         and reader.decimal("preauthorize_amount", message.preauthorize_amount) < 0
     ):
-        reader.refuse("preauthorize_amount", "is not negative")
+        reader.refuse("preauthorize_amount", "must not be negative")
     reader.extensions("extensions", message.extensions)
     included = message.tax_included
     tariff = Tariff(
@@ -172,7 +172,7 @@ def _number(reader: Reader, field: str, number: PbDecimal) -> Decimal | None:
 
 def _element(reader: Reader, path: str, message: pb.TariffElement) -> TariffElement:
     if not 1 <= len(message.price_components) <= _COMPONENTS_MAX:
-        reader.refuse(path + "price_components", f"has 1 to {_COMPONENTS_MAX} entries")
+        reader.refuse(path + "price_components", f"must have 1 to {_COMPONENTS_MAX} entries")
     restrictions = UNRESTRICTED
     if message.HasField("restrictions"):
         restrictions = _restrictions(reader, path + "restrictions.", message.restrictions)
@@ -206,7 +206,7 @@ def _restrictions(reader: Reader, path: str, message: pb.TariffRestrictions) -> 
     def seconds(name: str) -> int | None:
         value: int = getattr(message, name)
         if value < 0:
-            reader.refuse(path + name, "is not negative")
+            reader.refuse(path + name, "must not be negative")
         return value if message.HasField(name) else None  # type: ignore[arg-type]
 
     def number(name: str) -> Decimal | None:
@@ -223,10 +223,10 @@ def _restrictions(reader: Reader, path: str, message: pb.TariffRestrictions) -> 
             path + "reservation", message.reservation, kinds, ReservationRestriction.RESERVATION
         )
     return Restrictions(
-        start_time=parsed("start_time", _time_of_day, "is a time of day such as 08:30"),
-        end_time=parsed("end_time", _time_of_day, "is a time of day such as 08:30"),
-        start_date=parsed("start_date", _day, "is a date such as 2026-03-29"),
-        end_date=parsed("end_date", _day, "is a date such as 2026-03-29"),
+        start_time=parsed("start_time", _time_of_day, "must be a time of day such as 08:30"),
+        end_time=parsed("end_time", _time_of_day, "must be a time of day such as 08:30"),
+        start_date=parsed("start_date", _day, "must be a date such as 2026-03-29"),
+        end_date=parsed("end_date", _day, "must be a date such as 2026-03-29"),
         min_kwh=number("min_kwh"),
         max_kwh=number("max_kwh"),
         min_current=number("min_current"),

@@ -59,7 +59,7 @@ def _read_optional(reader: Reader, message: pb.Token) -> None:
     if message.HasField("visual_number"):
         reader.id("visual_number", message.visual_number, _TEXT_MAX)
     if message.HasField("language") and not _LANGUAGE.fullmatch(message.language):
-        reader.refuse("language", "is an ISO 639-1 code, two letters")
+        reader.refuse("language", "must be an ISO 639-1 code, two letters")
     if message.default_profile_type not in _PROFILES:
         reader.refuse("default_profile_type", f"{message.default_profile_type} is no value of this enum")
     if message.HasField("energy_contract"):
@@ -89,7 +89,7 @@ def _type(reader: Reader, text: str, *, required: bool) -> str:
             reader.refuse("type", "is required")
         return RFID
     if not _TYPE.fullmatch(text):
-        reader.refuse("type", "has at most 36 letters, digits and underscores, such as RFID")
+        reader.refuse("type", "must have at most 36 letters, digits and underscores, such as RFID")
     return text
 
 
@@ -97,5 +97,5 @@ def time_of(reader: Reader, field: str, stamp: Timestamp, latest: datetime) -> d
     """Read when the owner says that something happened, which is no later than its clock may show."""
     instant = reader.time(field, stamp)
     if instant > latest:
-        reader.refuse(field, "lies further in the future than clocks may differ")
+        reader.refuse(field, "must not lie further in the future than clocks may differ")
     return instant

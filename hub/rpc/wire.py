@@ -61,9 +61,9 @@ class Reader:
         if not text:
             self.refuse(field, "is required")
         elif len(text) > longest:
-            self.refuse(field, f"has at most {longest} characters")
+            self.refuse(field, f"must have at most {longest} characters")
         elif not text.isprintable():
-            self.refuse(field, "holds printable characters only")
+            self.refuse(field, "must hold printable characters only")
         return text
 
     def optional_id(self, field: str, text: str, longest: int = _ID_MAX) -> str:
@@ -84,7 +84,7 @@ class Reader:
             self.refuse(field, "is required")
             return _EPOCH
         if not is_instant(seconds, nanos):
-            self.refuse(field, "is a time within the years 1 to 9999")
+            self.refuse(field, "must be a time within the years 1 to 9999")
             return _EPOCH
         return time_from_seconds(seconds, nanos)
 
@@ -112,7 +112,7 @@ class Reader:
         """Read the idempotency key: a UUID, required where money or CDRs move (AIP-155)."""
         if not _UUID.fullmatch(text):
             self.refuse(
-                "request_id", "is a UUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e" if text else "is required"
+                "request_id", "must be a UUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e" if text else "is required"
             )
         return text.lower()
 
@@ -122,7 +122,9 @@ class Reader:
         Clients take messages of 4 MiB. What is larger could be submitted, and never be listed or watched.
         """
         if len(content) > DOCUMENT_BYTES_MAX:
-            violation = Violation(field=self._path[:-1] or "request", rule=f"takes at most {DOCUMENT_BYTES_MAX} bytes")
+            violation = Violation(
+                field=self._path[:-1] or "request", rule=f"must take at most {DOCUMENT_BYTES_MAX} bytes"
+            )
             self.violations.append(violation)
         return content
 
@@ -131,14 +133,14 @@ class Reader:
         if not text:
             return
         if len(text.encode()) > _EXTENSIONS_BYTES_MAX:
-            self.refuse(field, f"has at most {_EXTENSIONS_BYTES_MAX} bytes")
+            self.refuse(field, f"must have at most {_EXTENSIONS_BYTES_MAX} bytes")
             return
         try:
             known = isinstance(json.loads(text, parse_constant=_no_constant), dict)
         except (ValueError, RecursionError):
             known = False
         if not known:
-            self.refuse(field, "is the text of a JSON object")
+            self.refuse(field, "must be the text of a JSON object")
 
     def one_of(self, field: str, number: int, known: dict[int, T], fallback: T) -> T:
         """Read an enum: a value the contract defines, other than UNSPECIFIED."""

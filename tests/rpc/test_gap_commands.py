@@ -96,7 +96,7 @@ async def test_gaps_are_narrowed(
     ("options", "said"),
     [
         (["--party", "NLCPO"], "write a party like NL-ABC"),
-        (["--kind", "money"], "is one of sessions, cdrs, authorizations, silent"),
+        (["--kind", "money"], "must be one of sessions, cdrs, authorizations, silent"),
         (["--from", "yesterday"], "write a date"),
     ],
 )

@@ -1,6 +1,7 @@
 """Sessions, carried from a CPO to an eMSP over real mutual TLS."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -93,6 +94,74 @@ async def test_periods_are_appended_once_however_often_the_update_arrives(hub: H
     found = await session_pb2_grpc.SessionServiceStub(emsp).GetSession(session_pb2.GetSessionRequest(key=KEY))
     assert found.kwh.value == "7.25"
     assert len(found.charging_periods) == 1
+
+
+async def test_an_update_that_comes_too_late_is_told_so_and_nothing_of_it_is_taken(
+    hub: Hub, partner: PartnerFactory
+) -> None:
+    cpo, _ = await roaming(hub, partner)
+    stub = session_pb2_grpc.SessionServiceStub(cpo)
+    await stub.PutSession(session_pb2.PutSessionRequest(session=session(minutes=10)))
+    completed = session_object_pb2.SESSION_STATUS_COMPLETED
+    for late in (
+        session_pb2.AppendChargingPeriodsRequest(status=completed),  # names no period, and is not what is stored
+        session_pb2.AppendChargingPeriodsRequest(kwh=PbDecimal(value="9")),
+        session_pb2.AppendChargingPeriodsRequest(
+            charging_periods=[session_object_pb2.ChargingPeriod(start_date_time=stamp(NOW - timedelta(minutes=58)))]
+        ),
+    ):
+        late.key.CopyFrom(KEY)
+        late.last_updated.CopyFrom(stamp(NOW - timedelta(minutes=55)))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.AppendChargingPeriods(late)
+        told = refusal(caught.value)
+        assert (told.code, told.reason, told.metadata["field"]) == (
+            grpc.StatusCode.ABORTED,
+            "OUT_OF_DATE",
+            "last_updated",
+        )
+    assert await stub.GetSession(session_pb2.GetSessionRequest(key=KEY)) == session(minutes=10)
+
+
+async def test_an_update_without_periods_that_says_what_is_stored_is_no_news(hub: Hub, partner: PartnerFactory) -> None:
+    cpo, _ = await roaming(hub, partner)
+    stub = session_pb2_grpc.SessionServiceStub(cpo)
+    await stub.PutSession(session_pb2.PutSessionRequest(session=session()))
+    update = session_pb2.AppendChargingPeriodsRequest(
+        key=KEY,
+        status=session_object_pb2.SESSION_STATUS_COMPLETED,
+        end_date_time=stamp(NOW - timedelta(minutes=31)),
+        last_updated=stamp(NOW - timedelta(minutes=30)),
+    )
+    assert [(await stub.AppendChargingPeriods(update)).changed for _ in range(2)] == [True, False]
+
+
+TOMORROW = stamp(NOW + timedelta(days=1))
+FUTURE_PERIOD = session_object_pb2.ChargingPeriod(start_date_time=TOMORROW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"last_updated": TOMORROW}, "last_updated"),
+        ({"charging_periods": [FUTURE_PERIOD]}, "charging_periods[0].start_date_time"),
+        ({"end_date_time": TOMORROW}, "end_date_time"),
+    ],
+)
+async def test_a_report_from_the_future_is_refused_as_it_would_shut_out_those_that_follow(
+    hub: Hub, partner: PartnerFactory, changes: dict[str, Any], field: str
+) -> None:
+    cpo, _ = await roaming(hub, partner)
+    stub = session_pb2_grpc.SessionServiceStub(cpo)
+    await stub.PutSession(session_pb2.PutSessionRequest(session=session()))
+    updated = changes.get("last_updated", stamp(NOW - timedelta(minutes=30)))
+    addition = session_pb2.AppendChargingPeriodsRequest(**{"key": KEY, **changes, "last_updated": updated})
+    with pytest.raises(grpc.aio.AioRpcError) as put:
+        await stub.PutSession(session_pb2.PutSessionRequest(session=session(**changes)))
+    with pytest.raises(grpc.aio.AioRpcError) as appended:
+        await stub.AppendChargingPeriods(addition)
+    assert [refusal(each.value).metadata["field"] for each in (put, appended)] == [f"session.{field}", field]
+    assert await stub.GetSession(session_pb2.GetSessionRequest(key=KEY)) == session()
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ _KINDS = {
     CdrState.QUARANTINED: EntryKind.CDR_QUARANTINED,
     CdrState.RETURNED: EntryKind.CDR_RETURNED,
 }
+#: How far times may lie ahead where nothing else is set.
+SKEW_MAX = timedelta(minutes=5)
 
 
 class CdrSubmission(NamedTuple):
@@ -50,7 +52,7 @@ class CdrSubmission(NamedTuple):
     platform: str
     request_id: str
     cdr: Cdr
-    skew_max: timedelta = timedelta(minutes=5)
+    skew_max: timedelta = SKEW_MAX
     replaces: str = ""
     signed: SignedData | None = None
 
@@ -126,7 +128,7 @@ class _Intake:
                 self._require_replaced(submission)
             return stored.answer
         if cdr.end_time > self._uow.now + submission.skew_max:
-            raise invalid("cdr.end_date_time", "lies in the future")
+            raise invalid("cdr.end_date_time", "must not lie in the future")
         replaced = self._replaced(submission) if submission.replaces else None
         stored = self._record(cdr, self._dealing(cdr), replaced)
         self._stored[cdr.id] = stored

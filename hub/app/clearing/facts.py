@@ -47,14 +47,14 @@ def state_fact(
 def require_period_name(name: str) -> str:
     """Return the name if it can be one of a period; raises Invalid."""
     if not _PERIOD.fullmatch(name):
-        raise invalid("name", "is agreements/{agreement}/periods/{period}")
+        raise invalid("name", "must be agreements/{agreement}/periods/{period}")
     return name
 
 
 def require_statement_name(name: str) -> str:
     """Return the name if it can be one of a statement; raises Invalid."""
     if not _STATEMENT.fullmatch(name):
-        raise invalid("name", "is agreements/{agreement}/periods/{period}/statements/{currency}")
+        raise invalid("name", "must be agreements/{agreement}/periods/{period}/statements/{currency}")
     return name
 
 

@@ -90,7 +90,7 @@ def acknowledge(uow: UnitOfWork, settings: ClearingSettings, answer: Answer) -> 
     index = uow.journal.head(Stream.CLEARING)
     given = _given(uow, settings, answer, keyring, index)
     if any(line > len(parse_statement(statement.document).lines) for line in given.lines):
-        raise invalid("lines", "are numbers of the statement's lines")
+        raise invalid("lines", "must be numbers of the statement's lines")
     known = next((each for each in uow.clearing.acknowledgements(answer.name) if each.party == answer.party), None)
     if known is not None:
         if not _same(Acknowledgement.from_bytes(known.document), given):

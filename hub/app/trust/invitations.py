@@ -31,7 +31,7 @@ def create_invitation(
     """
     known = uow.directory.parties
     if not parties and all(party.platform != platform for party in known.values()):
-        raise invalid("invitation.parties", "names at least one party of a new platform")
+        raise invalid("invitation.parties", "must name at least one party of a new platform")
     for invited in parties:
         party = known.get(invited.id)
         if party is None:

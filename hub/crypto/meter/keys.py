@@ -143,7 +143,7 @@ def _curve_name(curve: str) -> str:
     known = curve_named(curve)
     name = _NAMED.get(curve.lower() if known is None else known.name.lower())
     if name is None:
-        raise UnusableKey(f"is one of {', '.join(CURVE_NAMES)}", field="curve")
+        raise UnusableKey(f"must be one of {', '.join(CURVE_NAMES)}", field="curve")
     return name
 
 

@@ -19,10 +19,10 @@ class SignatureVerifier:
     def verify(self, documents: Sequence[Entry], trusted_keys: Sequence[str]) -> tuple[Verdict, ...]:
         """Return a verdict per document, in order; raises Invalid where a trusted key is none."""
         if len(trusted_keys) > TRUSTED_KEYS_MAX:
-            raise invalid("trusted_keys", f"are at most {TRUSTED_KEYS_MAX}")
+            raise invalid("trusted_keys", f"must be at most {TRUSTED_KEYS_MAX}")
         for text in trusted_keys:
             if len(text) > KEY_TEXT_MAX or not is_key(text):
-                raise invalid("trusted_keys", "are public keys in hex or Base64, as SPKI DER or as x||y")
+                raise invalid("trusted_keys", "must be public keys in hex or Base64, as SPKI DER or as x||y")
         return judge(documents, [_check(document, trusted_keys) for document in documents])
 
 

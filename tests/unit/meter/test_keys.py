@@ -58,7 +58,7 @@ REFUSED = {
     "a point on no curve": ("04" + "11" * 64, "secp256r1", "nor a point of secp256r1"),
     "a key of another curve than named": (Meter().spki.hex(), "secp256k1", "is on secp256r1, not on secp256k1"),
     "a curve that is not supported": (spki_of(ec.generate_private_key(ec.SECP521R1()).public_key()), "", "secp521r1"),
-    "a name of no curve": (Meter().spki.hex(), "secp112r1", "is one of secp192r1, secp256r1"),
+    "a name of no curve": (Meter().spki.hex(), "secp112r1", "must be one of secp192r1, secp256r1"),
     "an RSA key": (spki_of(rsa.generate_private_key(65_537, 2_048).public_key()), "", "ECDSA or Ed25519"),
 }
 

@@ -1,5 +1,6 @@
 """What is read of a CDR, and which fields a bad one is refused by, however many are looked at together."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -118,3 +119,7 @@ def test_tariffs_are_named_once_by_the_cdr_and_by_its_periods() -> None:
     cdr = read(charging_periods=named)
     assert cdr.tariff_ids == ("t1", "t2")
     assert cdr.reported.tariff_ids == ("t1", "T2", "", "T2", "n\n")
+
+
+def test_how_far_times_may_lie_ahead_goes_with_the_submission() -> None:
+    assert submission_from_pb(submission(make_cdr()), "cpo", skew_max=timedelta(hours=1)).skew_max == timedelta(hours=1)
