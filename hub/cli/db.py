@@ -24,10 +24,12 @@ def upgrade(config: ConfigFile = None, json: Json = False) -> None:
     settings = load_config(config)
     private_folder(settings.data_dir)
     engine = open_engine(settings.database())
-    before = schema.current_revision(engine)
-    schema.upgrade(engine)
-    after = schema.current_revision(engine)
-    engine.dispose()
+    try:
+        before = schema.current_revision(engine)
+        schema.upgrade(engine)
+        after = schema.current_revision(engine)
+    finally:
+        engine.dispose()
     if json:
         print_json({"before": before, "after": after})
     elif before == after:

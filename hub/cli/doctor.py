@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.doctor_database import asked
+from hub.cli.doctor_database import asked, database
 from hub.cli.doctor_keys import certificates, signing_keys
 from hub.cli.failures import Exit, of_exception
 from hub.cli.findings import Finding, failed, ok, warning
@@ -69,7 +69,7 @@ def _examine(config_file: Path | None) -> Iterator[Finding]:
     checks: tuple[tuple[str, Check], ...] = (
         ("data", _data_directory),
         ("certificate", certificates),
-        ("database", _database),
+        ("database", database),
         ("keys", signing_keys),
         ("clock", _clock),
         ("hub", _running_hub),
@@ -108,39 +108,6 @@ def _data_directory(config: "Config") -> Iterator[Finding]:
     if free < _FREE_BYTES_MIN:
         yield warning("data", f"only {free // 1024**2} MiB are free at {folder}")
     yield ok("data", f"{folder}, {free // 1024**3} GiB free")
-
-
-def _database(config: "Config") -> Iterator[Finding]:
-    from sqlalchemy import inspect, make_url, text
-
-    from hub.store import schema
-    from hub.store.database import open_engine
-
-    url = make_url(config.database())
-    shown = url.render_as_string(hide_password=True)
-    sqlite = url.get_backend_name() == "sqlite"
-    if sqlite and not (url.database and Path(url.database).exists()):
-        yield warning("database", f"{shown} does not exist; `roamhub serve` makes it")
-        return
-    engine = open_engine(url, read_only=True)
-    try:
-        current, newest = schema.current_revision(engine), schema.newest_revision()
-        if sqlite:
-            with engine.connect() as connection:
-                verdict = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
-            if verdict != "ok":
-                yield failed("database", f"{shown} is damaged: {verdict}")
-        tables = inspect(engine).get_table_names()
-    finally:
-        engine.dispose()
-    if current == newest:
-        yield ok("database", f"{shown}, schema {current}")
-    elif current is None and tables:
-        yield failed("database", f"{shown} has tables and no version of its schema: it is no hub's, or damaged")
-    elif current is not None and current > newest:
-        yield failed("database", f"{shown} is at schema {current}, of a later release: this one goes up to {newest}")
-    else:
-        yield warning("database", f"{shown} is at schema {current or 'none'}, this release needs {newest}: db upgrade")
 
 
 def _clock(config: "Config") -> Iterator[Finding]:

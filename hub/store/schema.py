@@ -36,7 +36,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run the migrations that the database lacks, all or none.
 
     Raises:
-        SchemaError: A newer release has migrated the database; nothing was changed.
+        SchemaError: It is a later release's database, or no hub's; nothing was changed.
     """
     if revision == "head" and current_revision(engine) == newest_revision():
         return
@@ -47,17 +47,29 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        _refuse_unknown(connection)
+        usable_revision(connection)
         command.upgrade(_config(connection), revision)
 
 
-def _refuse_unknown(connection: Connection) -> None:
+def usable_revision(connection: Connection) -> str | None:
+    """Return the revision the database is at, which this release can work with or migrate from; None for an empty one.
+
+    Raises:
+        SchemaError: A later release has migrated it, or it has tables and no version: whose they are is not known, and
+            ours are not made beside them.
+    """
     current = _revision_of(connection)
+    if current is None and set(inspect(connection).get_table_names()) - {_TABLE}:
+        raise SchemaError(
+            "the database has tables and no version of its schema: it is no hub's, or damaged; give the hub a database "
+            "of its own, or put this one back from a copy"
+        )
     if current is not None and current not in _revisions():
         raise SchemaError(
             f"the database is at schema {current}, which this release does not know (its newest is "
-            f"{newest_revision()}): run the release that made it, or a later one"
+            f"{newest_revision()}): run the later release that made it"
         )
+    return current
 
 
 def _revisions() -> list[str]:

@@ -23,6 +23,8 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
+from hub.cli.app import run
+from hub.cli.failures import Exit
 from hub.config import Config
 from hub.main import Hub
 from hub.store import schema, tables
@@ -287,6 +289,35 @@ async def test_a_database_of_a_later_release_is_refused_and_left_alone(database:
     assert contents(engine) == before
     assert schema.current_revision(engine) == "9999"
     engine.dispose()
+
+
+@pytest.mark.parametrize("lost", [f"DELETE FROM {VERSION}", f"DROP TABLE {VERSION}"])
+async def test_a_database_without_a_version_is_refused_and_left_alone(
+    lost: str, database: str, config: Config, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text(lost))
+    before = contents(engine)
+    hub = Hub(Config(data_dir=config.data_dir, database_url=database, metrics_listen=""))
+    with pytest.raises(schema.SchemaError, match="has tables and no version of its schema"):
+        await hub.start()
+    assert contents(engine) == before
+    engine.dispose()
+    monkeypatch.setenv("ROAMHUB_DATABASE_URL", database)
+    monkeypatch.setenv("ROAMHUB_DATA_DIR", str(config.data_dir))
+    assert run(["db", "upgrade"]) == Exit.UNUSABLE
+    assert capsys.readouterr().err.startswith("roamhub: UNUSABLE: the database has tables and no version of its schema")
+    assert run(["doctor"]) == Exit.NO
+    assert "the database has tables and no version of its schema" in capsys.readouterr().out
+
+
+def test_nothing_is_made_beside_the_tables_of_others(empty: Engine) -> None:
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE invoice (id BIGINT)"))
+    with pytest.raises(schema.SchemaError, match="it is no hub's"):
+        schema.upgrade(empty)
+    assert inspect(empty).get_table_names() == ["invoice"]
 
 
 def test_the_command_line_says_so_in_one_line(migrated_sqlite: Path, tmp_path: Path) -> None:
