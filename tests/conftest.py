@@ -18,11 +18,14 @@ from hub.domain.parties import Role
 from hub.main import Hub, system_clock
 from hub.store.database import open_engine
 from hub.store.schema import upgrade
-from tests.support import Partner, Spine, add_partner, hub_database, open_channel, open_spine
+from tests.support import Partner, ShiftedClock, Spine, add_partner, hub_database, open_channel, open_spine
 
 # How long an example takes says how busy the machine is, not whether the property holds.
 settings.register_profile("roamhub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("roamhub")
+
+#: How long a hub waits for a partner that is going to answer: however busy the machine is, it will have by then.
+PATIENCE_SECONDS = 60.0
 
 #: Makes and connects a registered platform: `await partner("NL-ABC", roles=[Role.CPO])`.
 PartnerFactory = Callable[..., Awaitable[Partner]]
@@ -108,13 +111,20 @@ def config(tmp_path: Path, authority: Path, request: pytest.FixtureRequest) -> I
             register_listen="127.0.0.1:0",
             metrics_listen="",
             drain_seconds=1,
+            partner_timeout_seconds=PATIENCE_SECONDS,
         )
 
 
 @pytest.fixture
-async def hub(config: Config) -> AsyncIterator[Hub]:
+def clock() -> ShiftedClock:
+    """Return the clock of the hub, which tests may set forward or back."""
+    return ShiftedClock()
+
+
+@pytest.fixture
+async def hub(config: Config, clock: ShiftedClock) -> AsyncIterator[Hub]:
     """Return a running hub in this process."""
-    hub = Hub(config)
+    hub = Hub(config, clock=clock)
     await hub.start()
     yield hub
     await hub.stop()

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from roamhub.v1 import journal_pb2
+from roamhub.v1.journal_pb2_grpc import JournalServiceStub
 from sqlalchemy import Engine
 
 from hub.app.trust.registration import renew
@@ -26,9 +28,9 @@ from hub.crypto.ca import server_pair
 from hub.domain.agreements import Agreement, AgreementState, Terms
 from hub.domain.clock import uuid7
 from hub.domain.ids import PartyId
-from hub.domain.journal import Entry
+from hub.domain.journal import Entry, Stream
 from hub.domain.parties import Party, PartyState, Role
-from hub.main import Hub
+from hub.main import Hub, system_clock
 from hub.main.server import credentials, make_server
 from hub.main.services import Service
 from hub.store.committer import Committer
@@ -50,6 +52,19 @@ class SteppedClock:
 
     def advance(self, **span: float) -> None:
         self.now += timedelta(**span)
+
+
+@dataclass
+class ShiftedClock:
+    """The machine's clock, set forward or back."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return system_clock() + self.ahead
+
+    def advance(self, **span: float) -> None:
+        self.ahead += timedelta(**span)
 
 
 @dataclass(frozen=True)
@@ -182,7 +197,7 @@ async def add_partner(
     return Partner(platform, ids, key_pem, issued.chain_pem, issued.serial, channel)
 
 
-async def eventually(holds: Callable[[], object], seconds: float = 10) -> None:
+async def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
     """Wait until something holds that nothing announces."""
     async with asyncio.timeout(seconds):
         while not holds():
@@ -211,6 +226,22 @@ def refusal(error: grpc.aio.AioRpcError) -> Refusal:
         elif detail.Unpack(bad):
             fields = [violation.field for violation in bad.field_violations]
     return Refusal(error.code(), reason, error.details() or "", metadata, fields)
+
+
+async def all_facts(hub: Hub, channel: grpc.aio.Channel, *kinds: str) -> list[journal_pb2.JournalEntry]:
+    """Return what a caller may see of the registry up to now, of some kinds or of all."""
+    last = hub.tail.head(Stream.REGISTRY) - 1
+    request = journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1, kinds=kinds)
+    watch = JournalServiceStub(channel).Watch(request)
+    found: list[journal_pb2.JournalEntry] = []
+    async with asyncio.timeout(60):
+        # Whoever may see none of them hears how far the journal has come all the same.
+        async for response in watch:
+            found += response.entries
+            if response.next_after_index >= last:
+                break
+    watch.cancel()
+    return found
 
 
 async def agree(hub: Hub, cpo: PartyId, emsp: PartyId, **terms: Any) -> Agreement:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import perf_counter
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -18,6 +17,8 @@ from hub.routing.outcomes import CODES, AnsweredBadlyError, Counts, LostError, N
 _Waiter = asyncio.Future[Message]
 
 _TOGETHER_MAX = 256
+#: A hub that does something this share of the keepalive time late did not listen in between.
+_HELD_UP_SHARE = 0.1
 
 
 class Link:
@@ -59,7 +60,7 @@ class Link:
         self._matcher: Matcher[_Waiter] = Matcher()
         self._outgoing: deque[pb.ConnectResponse | pb.LinkRequest] = deque()
         self._wake: asyncio.Future[None] | None = None
-        self._heard = perf_counter()
+        self._heard = self._loop.time()
         self._probe = self._loop.call_later(keepalive_seconds, self._look)
         self._draining = False
         self._closed = False
@@ -123,7 +124,7 @@ class Link:
 
     def receive(self, message: pb.ConnectRequest) -> None:
         """Take a message of the partner's; whatever does not belong is dropped and counted."""
-        self._heard = perf_counter()
+        self._heard = self._loop.time()
         match message.WhichOneof("message"):
             case "answer":
                 self._match(message.answer)
@@ -219,7 +220,7 @@ class Link:
         """Ask for life when the link was silent for the keepalive time, else look again when it could have been."""
         if self._closed:
             return
-        silent = perf_counter() - self._heard
+        silent = self._loop.time() - self._heard
         if silent < self._keepalive:
             self._probe = self._loop.call_later(self._keepalive - silent, self._look)
             return
@@ -230,12 +231,18 @@ class Link:
         number = self._matcher.open("ping", ping)
         asked = pb.LinkRequest(id=number, timeout=duration(self._keepalive), ping=request)
         self._send(asked)
-        self._probe = self._loop.call_later(self._keepalive, self._judge, number, self._heard)
+        due = self._loop.time() + self._keepalive
+        self._probe = self._loop.call_at(due, self._judge, number, self._heard, due)
 
-    def _judge(self, number: int, heard_before: float) -> None:
-        """End the link when neither the ping was answered nor anything else heard."""
+    def _judge(self, number: int, heard_before: float, due: float) -> None:
+        """End the link when neither the ping was answered nor anything else heard.
+
+        A hub that comes to this late was held up itself, and what the partner said meanwhile is still to be read: it
+        asks once more.
+        """
         self._matcher.abandon(number)
-        if self._heard == heard_before:
+        held_up = self._loop.time() - due > self._keepalive * _HELD_UP_SHARE
+        if self._heard == heard_before and not held_up:
             self.close(Unreachable("LINK_SILENT", "the link was silent and a ping stayed unanswered"))
         else:
             self._look()

@@ -61,15 +61,6 @@ def granted(request: partner_pb2.PartnerServiceAuthorizeRequest, **changes: Any)
     return info
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until something holds, at most a few seconds."""
-    for _ in range(300):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came to hold")
-
-
 async def says_yes(request: Any) -> Message:
     if isinstance(request, partner_pb2.PartnerServiceAuthorizeRequest):
         return granted(request)

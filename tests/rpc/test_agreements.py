@@ -1,7 +1,6 @@
 """AgreementService over real mutual TLS: two sides agree, and nobody else learns of it."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +10,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import agreement_pb2 as pb
-from roamhub.v1 import agreement_pb2_grpc, journal_pb2, journal_pb2_grpc
+from roamhub.v1 import agreement_pb2_grpc
 from roamhub.v1.common_pb2 import PartyKey
 
 from hub.domain.parties import Role
 from hub.main import Hub
 from tests.conftest import PartnerFactory
-from tests.support import agree, party_id, refusal
+from tests.support import ShiftedClock, agree, all_facts, party_id, refusal
 
 Stub = Any  # generated stubs say which kind they are to the type checker only
 CPO = PartyKey(country_code="NL", party_id="CPO")
@@ -312,12 +311,13 @@ async def test_other_fields_that_cannot_be_are_named(cpo: Stub, emsp: Stub) -> N
     assert (await emsp.GetAgreement(pb.GetAgreementRequest(name=made.name))) == made
 
 
-async def test_an_agreement_ends_by_itself_when_its_time_has_come(cpo: Stub, emsp: Stub) -> None:
+async def test_an_agreement_ends_by_itself_when_its_time_has_come(cpo: Stub, emsp: Stub, clock: ShiftedClock) -> None:
     end = Timestamp()
-    end.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+    end.FromDatetime(clock() + timedelta(hours=1))
     made = await agreed(cpo, emsp, end_time=end)
     assert made.state == A.STATE_ACTIVE
-    async with asyncio.timeout(10):
+    clock.advance(hours=1)
+    async with asyncio.timeout(60):
         while made.state == A.STATE_ACTIVE:
             await asyncio.sleep(0.05)
             made = await emsp.GetAgreement(pb.GetAgreementRequest(name=made.name))
@@ -332,23 +332,17 @@ async def test_the_two_sides_follow_every_change_and_nobody_else_sees_one(
     await agree(hub, party_id("NL-CPO"), other.party)  # it sees what the CPO publishes, and still not this
     made = await agreed(cpo, emsp)
     held = await emsp.SuspendAgreement(pb.SuspendAgreementRequest(name=made.name, party=MSP, note="why"))
-    request = journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1, kinds=["agreement"])
     side = await partner("DE-MS2", roles=(Role.EMSP,), platform="de-msp")  # the same platform, over another connection
-    seen: dict[str, list[journal_pb2.JournalEntry]] = {}
-    for channel, name in ((side.channel, "side"), (other.channel, "other")):
-        seen[name] = []
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            async for response in journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=3):
-                seen[name] += response.entries
-    assert [pb.Agreement.FromString(entry.body).state for entry in seen["side"]] == [
+    seen = await all_facts(hub, side.channel, "agreement")
+    assert [pb.Agreement.FromString(entry.body).state for entry in seen] == [
         A.STATE_PROPOSED,
         A.STATE_ACTIVE,
         A.STATE_SUSPENDED,
     ]
-    last = seen["side"][-1]
+    last = seen[-1]
     assert (last.owner, last.counterparty, last.subject) == (CPO, MSP, made.name)
     assert pb.Agreement.FromString(last.body) == held
-    assert seen["other"] == []
+    assert await all_facts(hub, other.channel, "agreement") == []
 
 
 async def test_an_agreement_is_on_exactly_one_page_while_others_come_and_change(

@@ -321,7 +321,7 @@ async def test_what_fell_due_while_the_hub_was_down_is_done_at_its_next_start(si
     later = Hub(sides.hub.config, clock=lambda: system_clock() + timedelta(days=20))
     await later.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await later.reads.run(due):
                 await asyncio.sleep(0.02)
         cpo = PartyId("NL", "CPO")

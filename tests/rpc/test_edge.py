@@ -206,16 +206,22 @@ async def test_a_mistake_of_ours_tells_the_caller_an_incident_and_the_log_the_re
 
 @every_kind
 async def test_a_call_whose_deadline_passes_is_stopped_and_counted_as_such(
-    hub: Hub, kinds: Kinds, servicer: Servicer, kind: str
+    hub: Hub, kinds: Kinds, servicer: Servicer, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # How much later than its caller the hub sees the deadline is a matter of the machine.
+    monkeypatch.setattr("hub.rpc.edge._ON_ITS_WAY_SECONDS", 60)
+
     async def wait(_: str) -> None:
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     servicer.act = wait
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await kinds.make(kind, timeout=0.2)
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    async with asyncio.timeout(30):
+    seconds = 0.2
+    while not servicer.calls:  # a call that did not get through in its time gets more
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await kinds.make(kind, timeout=seconds)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        seconds *= 3
+    async with asyncio.timeout(60):
         await servicer.cancelled.wait()
     labels = {"rpc": f"/test.Kinds/{kind}", "code": "DEADLINE_EXCEEDED"}
     await eventually(lambda: hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels))
@@ -229,10 +235,10 @@ async def test_a_servicer_sees_how_long_its_caller_will_wait(kinds: Kinds, servi
         left.append(servicer.calls[-1].seconds_left())
 
     servicer.act = look
-    await kinds.make(kind, timeout=20)
+    await kinds.make(kind, timeout=60)
     await kinds.make(kind)
     assert left[0] is not None
-    assert 0 < left[0] <= 20
+    assert 0 < left[0] <= 60
     assert left[1] is None
 
 
@@ -242,8 +248,12 @@ async def test_each_call_is_counted_and_logged_once_with_its_end(
 ) -> None:
     with caplog.at_level(logging.DEBUG, "hub.rpc"):
         await kinds.make(kind, metadata=(("x-request-id", "r-1"),))
-        await asyncio.sleep(0.05)  # a stream's end arrives after its last answer
-    (line,) = [r.__dict__ for r in caplog.records if r.__dict__.get("rpc") == f"/test.Kinds/{kind}"]
+
+        def lines() -> list[dict[str, Any]]:
+            return [r.__dict__ for r in caplog.records if r.__dict__.get("rpc") == f"/test.Kinds/{kind}"]
+
+        await eventually(lines)  # a stream's end arrives after its last answer
+    (line,) = lines()
     assert (line["code"], line["platform"], line["request_id"]) == ("OK", "nl-abc", "r-1")
     labels = {"rpc": f"/test.Kinds/{kind}", "code": "OK"}
     assert hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels) == 1
@@ -303,19 +313,19 @@ async def test_a_stream_on_which_nothing_happens_ends_as_well(
 
     async def wait(_: str) -> None:
         entered.set()
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     servicer.act = wait
     call = kinds.open(kind)
     await entered.wait()
     await change(hub, cpo)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await kinds.finish(call)
     assert refusal(caught.value).reason == reason
-    assert servicer.cancelled.is_set()
+    await eventually(servicer.cancelled.is_set)
     labels = {"rpc": f"/test.Kinds/{kind}", "code": caught.value.code().name}
-    assert hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels) == 1
+    await eventually(lambda: hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", labels) == 1)
 
 
 async def test_a_stream_whose_caller_is_welcome_goes_on(hub: Hub, cpo: Partner, kinds: Kinds) -> None:

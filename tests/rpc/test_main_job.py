@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -45,14 +45,14 @@ from hub.crypto.signing import Roots
 from hub.crypto.verify import verify_bundle
 from hub.domain.merkle.verify import verify_inclusion
 from hub.domain.parties import Role
-from hub.main import Hub, system_clock
+from hub.main import Hub
 from tests import catalog
 from tests.cdrs import credit_of, make_cdr, make_tariff, submission
 from tests.conftest import fresh_database
 from tests.rpc.partners import held_link, says_yes
 from tests.rpc.test_sessions import session
 from tests.stored import check_cdrs, check_journal
-from tests.support import Partner, make_csr, open_channel, party_id, refusal
+from tests.support import Partner, ShiftedClock, make_csr, open_channel, party_id, refusal
 
 CPO = common_pb2.PartyKey(country_code="NL", party_id="CPO")
 EMSP = common_pb2.PartyKey(country_code="DE", party_id="MSP")
@@ -66,27 +66,10 @@ def config(config: Config, request: pytest.FixtureRequest, tmp_path: Path) -> It
         yield replace(config, database_url=url)
 
 
-class Shifted:
-    """The machine's clock, set back at first: who joins today has no sessions of yesterday to settle."""
-
-    def __init__(self) -> None:
-        self.back = timedelta(days=1)
-
-    def __call__(self) -> datetime:
-        return system_clock() - self.back
-
-
 @pytest.fixture
-def clock() -> Shifted:
-    return Shifted()
-
-
-@pytest.fixture
-async def hub(config: Config, clock: Shifted) -> AsyncIterator[Hub]:
-    hub = Hub(config, clock=clock)
-    await hub.start()
-    yield hub
-    await hub.stop()
+def clock() -> ShiftedClock:
+    """Return a clock that is set back at first: who joins today has no sessions of yesterday to settle."""
+    return ShiftedClock(ahead=timedelta(days=-1))
 
 
 @pytest.fixture
@@ -255,12 +238,12 @@ async def prove(hub: Hub, emsp: Partner, period: clearing_pb2.Period, receipt: c
 
 
 async def test_two_networks_join_roam_and_are_settled(
-    hub: Hub, clock: Shifted, operator_channel: grpc.aio.Channel, stack: AsyncExitStack
+    hub: Hub, clock: ShiftedClock, operator_channel: grpc.aio.Channel, stack: AsyncExitStack
 ) -> None:
     cpo = await join(hub, operator_channel, stack, "NL-CPO", Role.CPO)
     emsp = await join(hub, operator_channel, stack, "DE-MSP", Role.EMSP)
     await agree_by_call(cpo, emsp)
-    clock.back = timedelta(0)
+    clock.advance(days=1)
     await hub.clearing_jobs.follow_calendar()  # yesterday's period ends, and holds nothing
     await publish(cpo, emsp)
     reference = await authorize(cpo, emsp)

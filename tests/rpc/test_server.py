@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-import time
+import threading
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ async def ends_in(call: object) -> tuple[grpc.StatusCode, str]:
 async def listed(hub: Hub, key_pem: bytes | None, chain_pem: bytes | None, ca_pem: bytes = b"") -> object:
     """Make one call with a certificate."""
     async with open_channel(hub.port, ca_pem or hub.ca.ca_pem, key_pem, chain_pem) as channel:
-        return await parties(channel).ListParties(LIST, timeout=5)
+        return await parties(channel).ListParties(LIST, timeout=60)
 
 
 # --- who gets in -------------------------------------------------------------------------------------------------
@@ -131,15 +132,22 @@ def slow_rates(config: Config) -> Config:
     return replace(config, calls_per_second=1, calls_burst=3)
 
 
+async def calls_at_once(partner: Partner, count: int) -> list[object]:
+    """Return how calls ended that were made at the same time, in this order: answers, then errors."""
+    stub = parties(partner.channel)
+    ended = await asyncio.gather(*(stub.ListParties(LIST) for _ in range(count)), return_exceptions=True)
+    return sorted(ended, key=lambda each: isinstance(each, BaseException))
+
+
 async def test_a_platform_that_calls_too_fast_is_held_back_and_others_are_not(slow_rates: Config) -> None:
     hub = Hub(slow_rates)
     await hub.start()
     hasty, calm = [await add_partner(hub, [f"NL-AA{i}"], [], f"p{i}") for i in range(2)]
-    for _ in range(3):
-        await parties(hasty.channel).ListParties(LIST)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await parties(hasty.channel).ListParties(LIST)
-    answer = refusal(caught.value)
+    # On a machine that takes seconds for these, one more is let through with each second.
+    ended = await calls_at_once(hasty, 100)
+    assert [type(each) for each in ended[:3]] == [party_pb2.ListPartiesResponse] * 3
+    assert isinstance(ended[-1], grpc.aio.AioRpcError)
+    answer = refusal(ended[-1])
     assert (answer.code, answer.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
     assert 0 < float(answer.metadata["retry_after_seconds"]) <= 1
     assert await parties(calm.channel).ListParties(LIST)
@@ -188,15 +196,17 @@ class Wire:
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in self._writers:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
         self._server.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0.05)  # transports close in the next turns of the loop
+        await self._server.wait_closed()
 
 
 async def test_a_stream_of_a_partner_that_is_gone_without_a_word_is_ended(config: Config) -> None:
-    hub = Hub(replace(config, keepalive_seconds=1))
+    hub = Hub(replace(config, keepalive_seconds=2))
     await hub.start()
     cpo = await add_partner(hub, ["NL-ABC"], [], "acme")
     wire = Wire(hub.port)
@@ -221,7 +231,7 @@ async def test_a_connection_that_never_shakes_hands_is_closed(config: Config) ->
     hub = Hub(replace(config, keepalive_seconds=1))
     await hub.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await reader.read() == b""
     writer.close()
     await hub.stop()
@@ -230,7 +240,7 @@ async def test_a_connection_that_never_shakes_hands_is_closed(config: Config) ->
 async def test_a_connection_that_speaks_no_tls_is_closed(hub: Hub) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert b"HTTP" not in await reader.read()
     writer.close()
 
@@ -295,7 +305,7 @@ async def test_the_metrics_show_calls_commits_and_the_journal_and_name_no_partne
 
 
 async def test_a_stopping_hub_finishes_what_is_under_way_and_takes_nothing_new(config: Config) -> None:
-    hub = Hub(replace(config, drain_seconds=5))
+    hub = Hub(replace(config, drain_seconds=60))
     await hub.start()
     cpo = await add_partner(hub, ["NL-ABC"], [], "acme")
     watch = journal_pb2_grpc.JournalServiceStub(cpo.channel).Watch(
@@ -304,10 +314,12 @@ async def test_a_stopping_hub_finishes_what_is_under_way_and_takes_nothing_new(c
     stub: Any = health_pb2_grpc.HealthStub(cpo.channel)
     health = stub.Watch(health_pb2.HealthCheckRequest())
     assert await health.read() == health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-    update = asyncio.create_task(_slow_update(hub, cpo))
-    await asyncio.sleep(0.1)
-    stopping = asyncio.create_task(hub.stop())
-    assert await health.read() == health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
+    with held_disk(hub):
+        update = asyncio.create_task(_update(cpo, "NL", "ABC"))
+        await eventually(lambda: hub.committer._group)
+        stopping = asyncio.create_task(hub.stop())
+        assert await health.read() == health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
+        assert not update.done()
     assert (await update).endpoint == "cpo.example:443"
     async for _ in watch:  # what it may see, and then the end
         pass
@@ -317,32 +329,36 @@ async def test_a_stopping_hub_finishes_what_is_under_way_and_takes_nothing_new(c
     await cpo.channel.close()
 
 
-def _hold_disk(hub: Hub) -> None:
-    """Let the next commit take half a second, as on a disk that has been slow before."""
+@contextmanager
+def held_disk(hub: Hub) -> Iterator[None]:
+    """Let the next commit wait until this ends, as on a disk that has been slow before."""
+    released = threading.Event()
     hub.committer._runner.commit_seconds = math.inf
-    hub.committer._thread.submit(time.sleep, 0.5)
-
-
-async def _slow_update(hub: Hub, cpo: Partner) -> party_pb2.Party:
-    _hold_disk(hub)
-    own = party_pb2.Party(country_code="NL", party_id="ABC", endpoint="cpo.example:443")
-    return await parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
+    hub.committer._thread.submit(released.wait, 120)
+    try:
+        yield
+    finally:
+        released.set()
 
 
 async def test_a_write_whose_caller_gave_up_before_it_began_is_not_done(hub: Hub, partner: PartnerFactory) -> None:
     cpo, other = await partner("NL-ABC"), await partner("NL-DEF")
-    _hold_disk(hub)
-    busy = asyncio.create_task(_update(other, "NL", "DEF", timeout=5))
-    await asyncio.sleep(0.05)  # its group is under way
-    assert (await ends_in(_update(cpo, "NL", "ABC", timeout=0.2)))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    given_up = {"rpc": "/roamhub.v1.PartyService/UpdateParty", "code": "CANCELLED"}
+    with held_disk(hub):
+        busy = asyncio.create_task(_update(other, "NL", "DEF"))
+        await eventually(lambda: hub.committer._group)
+        late = asyncio.create_task(_update(cpo, "NL", "ABC"))
+        await eventually(lambda: hub.committer._waiting)
+        late.cancel()
+        await eventually(lambda: hub.metrics.registry.get_sample_value("roamhub_rpc_seconds_count", given_up))
     assert (await busy).endpoint == "cpo.example:443"
-    await _update(other, "NL", "DEF", timeout=5)  # the next group has come and gone
+    await _update(other, "NL", "DEF")  # the next group has come and gone
     assert not (await parties(cpo.channel).GetParty(party_pb2.GetPartyRequest(name="parties/nl-abc"))).endpoint
 
 
-async def _update(partner: Partner, country_code: str, party_id: str, *, timeout: float) -> party_pb2.Party:  # noqa: ASYNC109
+async def _update(partner: Partner, country_code: str, party_id: str) -> party_pb2.Party:
     own = party_pb2.Party(country_code=country_code, party_id=party_id, endpoint="cpo.example:443")
-    return await parties(partner.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own), timeout=timeout)
+    return await parties(partner.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=own))
 
 
 async def test_a_hub_that_cannot_open_its_port_says_so_and_leaves_nothing_open(hub: Hub, config: Config) -> None:
@@ -363,5 +379,5 @@ async def test_the_ports_that_the_system_picked_can_be_read(hub: Hub) -> None:
 
 async def test_ten_thousand_calls_at_once_are_all_answered(hub: Hub, partner: PartnerFactory) -> None:
     asked = parties((await partner("NL-ABC")).channel)
-    answers = await asyncio.gather(*(asked.ListParties(LIST, timeout=60) for _ in range(10_000)))
+    answers = await asyncio.gather(*(asked.ListParties(LIST, timeout=600) for _ in range(10_000)))
     assert len(answers) == 10_000

@@ -9,14 +9,14 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
-from roamhub.v1 import common_pb2, journal_pb2, journal_pb2_grpc, token_pb2, token_pb2_grpc
+from roamhub.v1 import common_pb2, token_pb2, token_pb2_grpc
 from roamhub.v1 import token_object_pb2 as pb
 from roamhub.v1.common_pb2 import ItemOutcome
 
 from hub.domain.parties import Role
 from hub.main import Hub
 from tests.conftest import PartnerFactory
-from tests.support import Partner, agree, refusal
+from tests.support import Partner, agree, all_facts, refusal
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Stub = Any  # generated stubs say which kind they are to the type checker only
@@ -222,9 +222,7 @@ async def test_a_cpo_with_an_agreement_sees_no_token_and_no_fact_about_one(
         assert (answer.code, answer.reason) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
 
     async def kinds_seen(channel: grpc.aio.Channel) -> set[str]:
-        request = journal_pb2.WatchRequest(stream=journal_pb2.JOURNAL_STREAM_REGISTRY, after_index=-1)
-        responses, _ = await received(journal_pb2_grpc.JournalServiceStub(channel).Watch(request, timeout=3))
-        return {entry.kind for response in responses for entry in response.entries}
+        return {entry.kind for entry in await all_facts(hub, channel)}
 
     assert "token" in await kinds_seen(msp.channel)
     assert "token" not in await kinds_seen(cpo.channel)

@@ -17,6 +17,7 @@ from hub.domain.ids import PartyId
 from hub.routing.link import Link
 from hub.routing.links import Links
 from hub.routing.outcomes import AnsweredBadlyError, Counts, LostError, NotSentError, SilentError
+from tests.virtual_time import VirtualTimeLoop
 
 EMSP = PartyId("DE", "XYZ")
 OTHER = PartyId("FR", "OTH")
@@ -48,8 +49,7 @@ def answer(number: int, reference: str = "") -> pb.ConnectRequest:
 
 async def next_request(link: Link) -> pb.LinkRequest:
     while True:
-        async with asyncio.timeout(30):
-            message = await link.outgoing()
+        message = await link.outgoing()
         assert message is not None
         if message.WhichOneof("message") == "request":
             return message.request
@@ -80,7 +80,7 @@ async def test_a_request_carries_its_number_deadline_and_correlation_and_gets_it
     link.close()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.permutations(range(1, 9)), st.lists(st.integers(-1, 12), max_size=20))
 def test_answers_in_any_order_with_repetitions_and_strangers_reach_exactly_their_askers(
     order: list[int], noise: list[int]
@@ -100,7 +100,8 @@ def test_answers_in_any_order_with_repetitions_and_strangers_reach_exactly_their
         assert [a.authorization_reference for a in answers] == [f"T{n}" for n in range(1, 9)]  # type: ignore[attr-defined]
         link.close()
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(run())
 
 
 async def test_a_partner_that_never_answers_times_out_and_its_late_answer_is_dropped_and_counted() -> None:
@@ -347,6 +348,22 @@ async def test_a_silent_link_is_pinged_and_ended_when_the_ping_stays_unanswered(
         await next_request(link)
     assert caught.value.reason == "LINK_SILENT"
     assert not links.connected(EMSP)
+
+
+async def test_a_hub_that_was_held_up_itself_does_not_take_a_link_for_silent() -> None:
+    links, loop = make_links(keepalive=30), asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    link = links.open("p", [EMSP], 0, "")
+    ping = await next_request(link)
+    loop.pass_at_once(300)
+    again = await next_request(link)  # the time to judge has come and gone, and the answer is not read yet
+    link.receive(pb.ConnectRequest(answer=pb.LinkAnswer(id=ping.id, ping=partner_pb2.PingResponse())))
+    assert again.WhichOneof("request") == "ping"
+    assert links.connected(EMSP)
+    assert (await next_request(link)).WhichOneof("request") == "ping"
+    with pytest.raises(Unreachable) as caught:  # silent in earnest
+        await next_request(link)
+    assert caught.value.reason == "LINK_SILENT"
 
 
 async def test_a_silent_link_that_answers_its_pings_stays() -> None:
