@@ -28,7 +28,7 @@ _LEAST = frozenset({"min_current", "min_power"})
 #: Dimensions that price and restrict nothing.
 _IGNORED = frozenset(pb.CdrDimensionType.values()) - _OTHERS.keys() - {_ENERGY, _TIME}
 #: Volumes as nearly all are written, one after the other: numbers by any rule, as one look tells of all of them.
-_PLAIN = re.compile(r"([0-9.]{1,40} )*[0-9.]{1,40}")
+PLAIN_VOLUMES = re.compile(r"([0-9.]{1,40} )*[0-9.]{1,40}")
 _add = EXACT.add
 
 
@@ -55,7 +55,7 @@ def read_periods(periods: Sequence[pb.ChargingPeriod]) -> ReportedPeriods | None
             if not (seconds or nanos) or not is_instant(seconds, nanos):
                 return None
             rows.append((seconds * 1_000_000 + nanos // 1000, energy, time, others, period.tariff_id))
-        if not _PLAIN.fullmatch(" ".join(texts)):
+        if not PLAIN_VOLUMES.fullmatch(" ".join(texts)):
             for text in texts:
                 parse_decimal(text)
     except (ArithmeticError, LookupError, ValueError):

@@ -34,7 +34,7 @@ from hub.domain.tariffs import (
     Weekday,
 )
 from hub.rpc.listing import ID_MAX
-from hub.rpc.wire import Reader
+from hub.rpc.wire import Reader, is_currency
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ def read_tariff(document: bytes) -> GivenTariff:
 
 
 def _tariff(reader: Reader, message: pb.Tariff, document: bytes, version: OcpiVersion | None = None) -> Tariff:
-    if len(message.currency) != 3 or not (message.currency.isascii() and message.currency.isupper()):
+    if not is_currency(message.currency):
         reader.refuse("currency", "must be an ISO 4217 code of three capital letters")
     if not 1 <= len(message.elements) <= _ELEMENTS_MAX:
         reader.refuse("elements", f"must have 1 to {_ELEMENTS_MAX} entries")

@@ -24,12 +24,14 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_MAX = 39
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+#: An idempotency key (AIP-155).
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: An object of a partner's as it is stored, serialised.
 DOCUMENT_BYTES_MAX = 3 * 1024 * 1024
 _EXTENSIONS_BYTES_MAX = 64 * 1024
 _EARLIEST = -62_135_596_800
-_LATEST = 253_402_300_799
+#: The last second of the year 9999, in seconds since 1970.
+LATEST = 253_402_300_799
 
 
 class Reader:
@@ -110,7 +112,7 @@ class Reader:
 
     def request_id(self, text: str) -> str:
         """Read the idempotency key: a UUID, required where money or CDRs move (AIP-155)."""
-        if not _UUID.fullmatch(text):
+        if not UUID.fullmatch(text):
             self.refuse(
                 "request_id", "must be a UUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e" if text else "is required"
             )
@@ -164,9 +166,19 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+def is_currency(text: str) -> bool:
+    """Say whether a text can be an ISO 4217 code: three capital letters."""
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
+
+
+def is_country(text: str) -> bool:
+    """Say whether a text can be an ISO 3166-1 code in capital letters: alpha-3, or alpha-2 as some send it."""
+    return 2 <= len(text) <= 3 and text.isascii() and text.isalpha() and text.isupper()
+
+
 def is_instant(seconds: int, nanos: int) -> bool:
     """Say whether the two parts of a Timestamp are such, and within the years 1 to 9999."""
-    return _EARLIEST <= seconds <= _LATEST and 0 <= nanos < 1_000_000_000
+    return _EARLIEST <= seconds <= LATEST and 0 <= nanos < 1_000_000_000
 
 
 def time_from_pb(stamp: Timestamp) -> datetime:

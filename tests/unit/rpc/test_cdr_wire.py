@@ -123,3 +123,8 @@ def test_tariffs_are_named_once_by_the_cdr_and_by_its_periods() -> None:
 
 def test_how_far_times_may_lie_ahead_goes_with_the_submission() -> None:
     assert submission_from_pb(submission(make_cdr()), "cpo", skew_max=timedelta(hours=1)).skew_max == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("text", ["", "EU", "EURO", "eur", "E1R", "ÉUR"])
+def test_a_currency_is_three_capital_letters(text: str) -> None:
+    assert refused(currency=text) == ["cdr.currency"]
