@@ -15,11 +15,12 @@ from hub.app.cdrs.submit import SKEW_MAX, CdrSubmission, submit_cdrs
 from hub.app.cdrs.tariffs import TariffReader
 from hub.app.ports.spine import Committer, Reads
 from hub.domain.cdrs.record import CdrAnswer, CdrRecord
-from hub.domain.errors import HubError, invalid
+from hub.domain.errors import HubError
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.journal import Stream
 from hub.rpc.calls import Call
 from hub.rpc.cdr_answers import answer_to_pb, record_to_pb
+from hub.rpc.cdr_columns import Unread, read_submissions
 from hub.rpc.cdr_explained import explanation_to_pb
 from hub.rpc.cdr_lists import list_from_pb, returns_from_pb
 from hub.rpc.cdr_returns import place_of, review_from_pb, withdrawal_from_pb
@@ -32,7 +33,7 @@ from hub.rpc.policy import CPO, require_party
 from hub.rpc.status import to_item_error
 from hub.rpc.tail import JournalTail
 from hub.rpc.tariff_wire import read_tariff
-from hub.rpc.wire import DOCUMENT_BYTES_MAX, Reader
+from hub.rpc.wire import Reader
 
 BATCH_MAX = 1_000
 #: CDRs of one stream that are handed to the committer together, at most.
@@ -66,9 +67,10 @@ class CdrServicer:
 
     async def SubmitCdr(self, request: cdr_pb2.SubmitCdrRequest, call: Call) -> cdr_pb2.SubmitCdrResponse:
         """Submit one CDR."""
-        submission = self._submission(request, call)
-        if submission.signed is not None:
-            (submission,) = await self._meters.examine([submission])
+        unread = self._unread(request, call)
+        if not request.cdr.HasField("signed_data"):
+            return answer_to_pb(await self._committer.run_unread(submit, unread, read_submissions))
+        (submission,) = await self._meters.examine([submission_from_pb(*unread)])
         return answer_to_pb(await self._committer.run_batched(submit, submission))
 
     async def BatchSubmitCdrs(
@@ -95,28 +97,26 @@ class CdrServicer:
     async def _submit(
         self, requests: Sequence[cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest], call: Call
     ) -> list[cdr_pb2.CdrOutcome]:
-        read = [self._read(request, call) for request in requests]
+        read = self._read(requests, call)
         good = [submission for submission in read if isinstance(submission, CdrSubmission)]
         if any(submission.signed is not None for submission in good):
             good = await self._meters.examine(good)
         answers = iter(await self._committer.run_many(submit, good) if good else ())
         return [_outcome(next(answers) if isinstance(each, CdrSubmission) else each) for each in read]
 
-    def _read(
-        self, request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call
-    ) -> CdrSubmission | HubError:
-        try:
-            require_party(call.caller, request.cdr.country_code, request.cdr.party_id, CPO)
-            return self._submission(request, call)
-        except HubError as refusal:
-            return refusal
+    def _unread(self, request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call) -> Unread:
+        return Unread(request, call.caller.platform, self._clock_skew)
 
-    def _submission(self, request: cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest, call: Call) -> CdrSubmission:
-        """Read one submission; raises Invalid."""
-        submission = submission_from_pb(request, call.caller.platform, skew_max=self._clock_skew)
-        if len(submission.cdr.document) > DOCUMENT_BYTES_MAX:
-            raise invalid("cdr", f"must take at most {DOCUMENT_BYTES_MAX} bytes")
-        return submission
+    def _read(
+        self, requests: Sequence[cdr_pb2.SubmitCdrRequest | cdr_pb2.StreamCdrsRequest], call: Call
+    ) -> list[CdrSubmission | HubError]:
+        """Read what is the caller's to submit; the rest is denied before it is looked at any further."""
+        owners = [(request.cdr.country_code, request.cdr.party_id) for request in requests]
+        denied = {owner: _denied(call, *owner) for owner in set(owners)}
+        refused = [denied[owner] for owner in owners]
+        allowed = [request for request, refusal in zip(requests, refused, strict=True) if refusal is None]
+        read = iter(read_submissions([self._unread(request, call) for request in allowed]))
+        return [refusal or next(read) for refusal in refused]
 
     async def GetCdr(self, request: cdr_pb2.GetCdrRequest, call: Call) -> cdr_pb2.CdrRecord:
         """Return one CDR that the caller may see."""
@@ -189,6 +189,14 @@ class CdrServicer:
 
     async def _newer(self, parties: frozenset[PartyId], index: int) -> Sequence[CdrRecord]:
         return await self._reads.run(lambda uow: uow.cdrs.changes(parties, index, _PAGE))
+
+
+def _denied(call: Call, country_code: str, party_id: str) -> HubError | None:
+    try:
+        require_party(call.caller, country_code, party_id, CPO)
+    except HubError as refusal:
+        return refusal
+    return None
 
 
 def _fitting(records: Sequence[CdrRecord], size: int) -> Sequence[cdr_pb2.CdrRecord]:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Engine
 
-from hub.app.ports.spine import BatchUseCase, UseCase
+from hub.app.ports.spine import BatchUseCase, Reading, UseCase
 from hub.domain.clock import Clock, NewId
 from hub.domain.errors import Exhausted, HubError
 from hub.domain.journal import Entry
@@ -31,6 +31,7 @@ from hub.store.journal import DIRECTORY, read_heads
 from hub.store.parties import load_directory
 from hub.store.unit import Entropy
 
+P = TypeVar("P")
 R = TypeVar("R")
 Q = TypeVar("Q")
 
@@ -132,19 +133,29 @@ class Committer:
         """Run a hot use case together with whatever else waits for the same one."""
         return cast(Awaitable[R], self._submit(use_case, (request,), batched=True, single=True))
 
+    def run_unread(self, use_case: BatchUseCase[Q, R], request: P, reading: Reading[P, Q]) -> Awaitable[R]:
+        """Read a request together with whatever else waits for the same reading, and run it as `run_batched` does."""
+        return cast(Awaitable[R], self._submit(use_case, (request,), batched=True, single=True, reading=reading))
+
     def run_many(self, use_case: BatchUseCase[Q, R], requests: Sequence[Q]) -> Awaitable[Sequence[R | HubError]]:
         """Run a hot use case on a whole batch; each request is answered for itself."""
         return cast(Awaitable[Sequence[R | HubError]], self._submit(use_case, requests, batched=True, single=False))
 
     def _submit(
-        self, use_case: Callable[..., Any], requests: Sequence[Any], *, batched: bool, single: bool
+        self,
+        use_case: Callable[..., Any],
+        requests: Sequence[Any],
+        *,
+        batched: bool,
+        single: bool,
+        reading: Callable[..., Any] | None = None,
     ) -> "asyncio.Future[Any]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if len(self._waiting) >= self._queue_max:
             future.set_exception(Exhausted("WRITE_QUEUE_FULL", "too many writes are waiting; try again shortly"))
             return future
-        self._waiting.append(Job(use_case, requests, batched, single, future, perf_counter()))
+        self._waiting.append(Job(use_case, requests, batched, single, future, perf_counter(), reading))
         self._schedule(loop)
         return future
 
@@ -172,8 +183,13 @@ class Committer:
         group = self._take()
         if not group:
             return
-        self._group, self._started = group, perf_counter()
+        self._started = perf_counter()
         self._gathering.learn(len(group))
+        self._group = group = _read(group)
+        if not group:
+            if self._waiting and loop is not None:
+                self._schedule(loop)
+            return
         if self._on_loop and not self._execute_here(group):
             self._delivered(loop)
             return
@@ -244,3 +260,29 @@ class Committer:
         requests = sum(len(job.requests) for job in group)
         wait = self._started - min(job.queued for job in group)
         self._on_group(GroupMeasure(requests, wait, self._ended - self._started))
+
+
+def _read(group: list[Job]) -> list[Job]:
+    """Read what came unread, all of a kind together; whoever is refused is answered, and is not in the group returned.
+
+    This is done outside the transaction, which on PostgreSQL keeps other processes waiting.
+    """
+    unread: dict[Callable[..., Any], list[Job]] = {}
+    for job in group:
+        if job.reading is not None:
+            unread.setdefault(job.reading, []).append(job)
+    for reading, jobs in unread.items():
+        for job, found in zip(jobs, _read_each(reading, [job.requests[0] for job in jobs]), strict=True):
+            if isinstance(found, BaseException):
+                job.future.set_exception(found)
+            else:
+                job.requests = (found,)
+    return [job for job in group if not job.future.done()] if unread else group
+
+
+def _read_each(reading: Callable[..., Any], requests: Sequence[Any]) -> Sequence[Any]:
+    """Return what each request says, or the error for it; one that breaks the reading breaks only itself."""
+    try:
+        return cast(Sequence[Any], reading(requests))
+    except Exception as error:  # noqa: BLE001 - the caller gets it; the others go on
+        return [error] if len(requests) == 1 else [_read_each(reading, [request])[0] for request in requests]

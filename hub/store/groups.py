@@ -39,6 +39,7 @@ class Job:
         batched: It is a hot use case and shares a call with others of its kind.
         single: The caller gets one answer, and not a list.
         queued: When it was handed in, by `perf_counter`.
+        reading: What reads its request, which is yet unread; None when it needs no reading.
     """
 
     use_case: Callable[..., Any]
@@ -47,6 +48,7 @@ class Job:
     single: bool
     future: "asyncio.Future[Any]"
     queued: float
+    reading: Callable[..., Any] | None = None
     answer: Any = None
     error: BaseException | None = None
 

@@ -50,7 +50,7 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What is sent at once: plain use cases, hot ones alone, and hot ones in batches; to which committer each."""
+    """What is sent at once: plain use cases, hot ones alone, yet unread and in batches; to which committer each."""
 
     calls: Sequence[tuple[str, int, Sequence[Wish]]]
 
@@ -72,6 +72,7 @@ def rounds(committers: int = 1) -> st.SearchStrategy[Round]:
     call = st.one_of(
         st.tuples(st.just("plain"), whom, st.lists(one, min_size=1, max_size=1)),
         st.tuples(st.just("hot"), whom, st.lists(hot, min_size=1, max_size=1)),
+        st.tuples(st.just("unread"), whom, st.lists(hot, min_size=1, max_size=1)),
         st.tuples(st.just("batch"), whom, st.lists(hot, min_size=1, max_size=6)),
     )
     return st.lists(call, min_size=1, max_size=25).map(lambda calls: Round(calls=calls))
@@ -110,6 +111,13 @@ def fulfil_many(uow: UnitOfWork, wishes: Sequence[Wish]) -> list[list[Receipt] |
     return answers
 
 
+def read_wishes(wishes: Sequence[Wish]) -> list[Wish | HubError]:
+    """Read many: what is to be refused is refused here, and what is to break off breaks the reading of all."""
+    if any(wish.wish == "breaks" for wish in wishes):
+        raise ZeroDivisionError
+    return [Precondition("REFUSED", "as it was meant to be") if wish.wish == "refused" else wish for wish in wishes]
+
+
 def fact(subject: str) -> Fact:
     return Fact(kind=EntryKind.PARTY, owner=None, subject=subject, body=subject.encode())
 
@@ -135,6 +143,8 @@ async def send(spine: Spine, round_: Round, whom: int) -> Answers:
                 answers = [await spine.committer.run(lambda uow: fulfil(uow, wishes[0]))]
             elif kind == "hot":
                 answers = [await spine.committer.run_batched(fulfil_many, wishes[0])]
+            elif kind == "unread":
+                answers = [await spine.committer.run_unread(fulfil_many, wishes[0], read_wishes)]
             else:
                 answers = await spine.committer.run_many(fulfil_many, wishes)
         except Exception as error:  # noqa: BLE001
@@ -335,3 +345,38 @@ async def test_a_lone_caller_is_committed_for_on_the_loop_while_the_disk_is_quic
     )
     assert seen[1:] == ["thread"]
     check_journal(spine.engine)
+
+
+async def test_requests_that_wait_together_are_read_together_and_none_is_read_in_a_transaction(spine: Spine) -> None:
+    readings: list[int] = []
+    inside = False
+
+    def read(requests: Sequence[int]) -> list[int]:
+        assert not inside
+        readings.append(len(requests))
+        return [request * 10 for request in requests]
+
+    def answer(uow: UnitOfWork, requests: Sequence[int]) -> list[int | HubError]:
+        nonlocal inside
+        inside = True
+        answers: list[int | HubError] = [request + 1 for request in requests]
+        inside = False
+        return answers
+
+    answers = await asyncio.gather(*(spine.committer.run_unread(answer, number, read) for number in range(8)))
+    assert answers == [number * 10 + 1 for number in range(8)]
+    assert sum(readings) == 8
+    assert max(readings) > 1
+
+
+async def test_a_group_of_which_nothing_could_be_read_keeps_nobody_waiting(spine: Spine) -> None:
+    def read(requests: Sequence[str]) -> list[str | HubError]:
+        return [Precondition("REFUSED", "as it was meant to be") for _ in requests]
+
+    def answer(uow: UnitOfWork, requests: Sequence[str]) -> list[str | HubError]:
+        raise AssertionError("nothing was left to run")
+
+    refused = [spine.committer.run_unread(answer, "", read) for _ in range(3)]
+    outcomes = await asyncio.gather(*refused, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Precondition] * 3
+    assert await spine.committer.run(lambda uow: "next") == "next"

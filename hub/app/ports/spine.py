@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.errors import HubError
 
+P = TypeVar("P")
 R = TypeVar("R")
 Q = TypeVar("Q")
 
@@ -15,6 +16,10 @@ UseCase = Callable[[UnitOfWork], R]
 #: A hot use case, written for many requests at once. It answers each request in order with its result or with the
 #: error that refuses it; a refused request must have written nothing.
 BatchUseCase = Callable[[UnitOfWork, Sequence[Q]], Sequence[R | HubError]]
+
+#: Turns requests as they came into those of a hot use case, many together, before any transaction begins. It answers
+#: each request in order with what it says or with the error that refuses it.
+Reading = Callable[[Sequence[P]], Sequence[Q | HubError]]
 
 
 class Committer(Protocol):
@@ -32,6 +37,14 @@ class Committer(Protocol):
 
     def run_batched(self, use_case: BatchUseCase[Q, R], request: Q) -> Awaitable[R]:
         """Run a hot use case together with whatever else waits for the same one; raises as `run`."""
+        ...
+
+    def run_unread(self, use_case: BatchUseCase[Q, R], request: P, reading: Reading[P, Q]) -> Awaitable[R]:
+        """Read a request together with whatever else waits for the same reading, and run it as `run_batched` does.
+
+        Raises:
+            HubError: What `reading` answered, or as `run`.
+        """
         ...
 
     def run_many(self, use_case: BatchUseCase[Q, R], requests: Sequence[Q]) -> Awaitable[Sequence[R | HubError]]:
