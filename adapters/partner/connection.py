@@ -1,7 +1,9 @@
 """The connection in use: one channel, replaced without a gap when the certificate is renewed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -9,7 +11,7 @@ from google.protobuf.message import Message
 
 from adapters.partner.channel import open_channel
 from adapters.partner.credentials import Credentials
-from adapters.partner.errors import translated
+from adapters.partner.errors import Interrupted, Unauthenticated, Unreachable, translated
 
 T = TypeVar("T")
 Request_contra = TypeVar("Request_contra", bound=Message, contravariant=True)
@@ -60,8 +62,29 @@ class Connection:
         Raises:
             RoamhubError: The call did not succeed.
         """
-        with translated():
+        with self.translated():
             return await method(request, timeout=timeout)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise the typed error for calls made in the block, and say so when the certificate is at fault.
+
+        Whose certificate has expired gets no connection, and nothing tells it why. And a stream that was opened with a
+        certificate may outlive it: then it was interrupted, as the next is good.
+        """
+        shown = self.credentials
+        try:
+            with translated():
+                yield
+        except Unauthenticated as error:
+            if shown is self.credentials:
+                raise
+            raise Interrupted("the certificate was renewed meanwhile") from error
+        except Unreachable as error:
+            expired = expiry(shown, error)
+            if expired is None:
+                raise
+            raise expired from error
 
     def replace(self, credentials: Credentials) -> None:
         """Go on with other credentials on a new channel; the old one ends once its calls have."""
@@ -78,3 +101,22 @@ class Connection:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._channel.close()
+
+
+def expiry(shown: Credentials, error: Unreachable) -> Unauthenticated | None:
+    """Return what is really wrong when no connection comes about because the certificate has expired."""
+    end = shown.certificate.not_valid_after_utc
+    if error.reason != error.code.name or datetime.now(UTC) < end:
+        return None  # the hub itself has answered, or the certificate is good
+    remedies = {
+        "operator/root": "restart the hub, which makes another",
+        "operator": "have `roamhub operator add` give another",
+        "platform": "ask the hub's operator for another invitation, and join with it",
+    }
+    kind = shown.subject if shown.subject in remedies else shown.subject.partition("/")[0]
+    remedy = remedies.get(kind, "get another")
+    return Unauthenticated(
+        f"the certificate expired on {end:%Y-%m-%d}: {remedy}",
+        reason="CERTIFICATE_EXPIRED",
+        metadata={"expire_time": end.strftime("%Y-%m-%dT%H:%M:%SZ")},
+    )

@@ -1,6 +1,6 @@
 """What a partner needs to call the hub, and where it is kept: one folder, readable by its owner alone.
 
-    partner.json    where the hub is, which platform this is
+    partner.json    where the hub is, which platform this is, a hash of the invitation's code
     ca.pem          the hub's CA, which vouches for the hub's certificate
     identity.pem    the private key, then the certificate and its chain (mode 0600)
     pending.pem     key and signing request of a registration that has no answer yet (mode 0600)
@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 _BEGIN_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _BEGIN_REQUEST = b"-----BEGIN CERTIFICATE REQUEST-----"
-#: SAN URI of a partner's certificate is this and the platform's id.
-_PLATFORM_URI = "roamhub://platform/"
+#: SAN URI of a certificate is this and its subject, of a partner's `platform/` and its id.
+_URI = "roamhub://"
+_PLATFORM = "platform/"
 
 
 class StoreError(Exception):
@@ -38,12 +39,14 @@ class Credentials:
         certificate_pem: The certificate, then its chain.
         authority_pem: The hub's CA certificates.
         hub: Where the hub's mutual-TLS port is, `host:port`.
+        invitation: Hash of the code that these came of; empty where that is not known.
     """
 
     key_pem: bytes = field(repr=False)
     certificate_pem: bytes
     authority_pem: bytes
     hub: str
+    invitation: str = ""
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -51,11 +54,17 @@ class Credentials:
         return x509.load_pem_x509_certificate(self.certificate_pem)
 
     @property
-    def platform(self) -> str:
-        """The platform that the certificate names."""
+    def subject(self) -> str:
+        """Whom the certificate names, such as `platform/acme` or `operator/anna`; empty: nobody."""
         names = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-        return next((uri.removeprefix(_PLATFORM_URI) for uri in uris if uri.startswith(_PLATFORM_URI)), "")
+        return next((uri.removeprefix(_URI) for uri in uris if uri.startswith(_URI)), "")
+
+    @property
+    def platform(self) -> str:
+        """The platform that the certificate names."""
+        subject = self.subject
+        return subject.removeprefix(_PLATFORM) if subject.startswith(_PLATFORM) else ""
 
     def renewal_time(self) -> datetime:
         """Return when two thirds of the certificate's life have passed: time to ask for the next one."""
@@ -87,12 +96,28 @@ class Store:
         key, begin, chain = identity.partition(_BEGIN_CERTIFICATE)
         if not begin or not isinstance(about, dict) or not isinstance(about.get("hub"), str):
             raise StoreError(f"{self.folder}: identity.pem or partner.json is not what register wrote")
-        return Credentials(key_pem=key, certificate_pem=begin + chain, authority_pem=authority, hub=about["hub"])
+        return Credentials(
+            key_pem=key,
+            certificate_pem=begin + chain,
+            authority_pem=authority,
+            hub=about["hub"],
+            invitation=str(about.get("invitation", "")),
+        )
+
+    def holds_certificate(self) -> bool:
+        """Say whether somebody has registered into it."""
+        return (self.folder / "identity.pem").exists()
+
+    def require_free(self, subject: str) -> None:
+        """Raise StoreError when it holds the certificate of somebody else than this, such as `platform/acme`."""
+        held = self.load().subject if self.holds_certificate() else subject
+        if held != subject:
+            raise StoreError(f"{self.folder} holds the certificate of {held}: name another folder for {subject}")
 
     def save(self, credentials: Credentials) -> None:
         """Replace the credentials; each file is replaced whole, the key with its certificate."""
         _make_private(self.folder)
-        about = {"hub": credentials.hub, "platform": credentials.platform}
+        about = {"hub": credentials.hub, "platform": credentials.platform, "invitation": credentials.invitation}
         write_private(self.folder / "ca.pem", credentials.authority_pem)
         write_private(self.folder / "partner.json", json.dumps(about, indent=2).encode() + b"\n")
         write_private(self.folder / "identity.pem", credentials.key_pem + credentials.certificate_pem)

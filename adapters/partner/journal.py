@@ -6,30 +6,45 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
+from roamhub.v1.agreement_pb2 import Agreement
 from roamhub.v1.cdr_pb2 import CdrRecord, WatchCdrsRequest, WatchCdrsResponse
 from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
+from roamhub.v1.command_pb2 import Command
 from roamhub.v1.journal_pb2 import JournalEntry, JournalStream, WatchRequest, WatchResponse
 from roamhub.v1.journal_pb2_grpc import JournalServiceStub
+from roamhub.v1.link_pb2 import PresenceChange
 from roamhub.v1.location_object_pb2 import Location
+from roamhub.v1.location_pb2 import EvseStatesReport
+from roamhub.v1.meter_object_pb2 import MeterKey
+from roamhub.v1.party_pb2 import Party
 from roamhub.v1.session_object_pb2 import Session
 from roamhub.v1.tariff_object_pb2 import Tariff
+from roamhub.v1.tariff_pb2 import TariffRemoval
 from roamhub.v1.token_object_pb2 import Token
 
 from adapters.partner.connection import Connection
 from adapters.partner.credentials import write_private
-from adapters.partner.errors import Interrupted, Unreachable, translated
+from adapters.partner.errors import Exhausted, Interrupted, Unreachable
 from adapters.partner.retry import Backoff
 
+#: What the registry's entries hold, by kind (JournalEntry.kind).
 _MESSAGES: Mapping[str, Callable[[], Message]] = {
+    "party": Party,
+    "presence": PresenceChange,
+    "agreement": Agreement,
     "location": Location,
+    "evse_states": EvseStatesReport,
+    "meter_key": MeterKey,
     "tariff": Tariff,
+    "tariff_removed": TariffRemoval,
     "token": Token,
     "session": Session,
+    "command": Command,
 }
 
 
 def decode(entry: JournalEntry) -> Message | None:
-    """Return the object that a registry entry holds; None for a kind that holds none this release knows."""
+    """Return what a registry entry holds; None for the clearing stream's entries and for kinds of a later release."""
     make = _MESSAGES.get(entry.kind)
     if make is None:
         return None
@@ -101,7 +116,7 @@ class Journal:
 
         def watch() -> AsyncIterator[WatchResponse]:
             request = WatchRequest(stream=stream, after_index=position.index, kinds=kinds)
-            return _responses(self._connection.stub(JournalServiceStub).Watch(request))
+            return self._responses(self._connection.stub(JournalServiceStub).Watch(request))
 
         async for entry in self._follow(watch, position, lambda response: response.entries, lambda entry: entry.index):
             yield entry
@@ -119,7 +134,7 @@ class Journal:
 
         def watch() -> AsyncIterator[WatchCdrsResponse]:
             request = WatchCdrsRequest(after_index=position.index)
-            return _responses(self._connection.stub(CdrServiceStub).WatchCdrs(request))
+            return self._responses(self._connection.stub(CdrServiceStub).WatchCdrs(request))
 
         async for record in self._follow(watch, position, lambda response: response.cdrs, _last_index):
             yield record
@@ -143,21 +158,20 @@ class Journal:
                             position.index = index_of(item)
                         position.index = response.next_after_index
                         position.save()
-                except (Unreachable, Interrupted):
+                except (Unreachable, Interrupted, Exhausted):
                     await asyncio.sleep(next(waits))
         finally:
             position.save()
+
+    async def _responses(self, call: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - generics exist for the type checker only
+        try:
+            with self._connection.translated():
+                async for response in call:
+                    yield response
+        finally:
+            call.cancel()
 
 
 def _last_index(record: CdrRecord) -> int:
     """Return the index of what last happened to a CDR, at which the hub sends it."""
     return record.history[-1].journal_index if record.history else record.receipt.journal_index
-
-
-async def _responses(call: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - generics exist for the type checker only
-    try:
-        with translated():
-            async for response in call:
-                yield response
-    finally:
-        call.cancel()

@@ -1,7 +1,8 @@
 """Holding a link: the partner opens one stream to the hub and answers the hub's requests on it. No inbound port.
 
 A link that breaks is opened again after a short random wait that grows. A link that the hub drains is replaced at once
-by another; what it was asked is answered before it is left.
+by another; what it was asked is answered before it is left. A party that the hub's operator suspends has its link
+ended; it is asked for again until the party may have it back.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from roamhub.v1.link_pb2_grpc import LinkServiceStub
 from adapters.partner.connection import Connection
 from adapters.partner.errors import (
     Defect,
+    Denied,
     Exhausted,
     Interrupted,
     RoamhubError,
@@ -25,7 +27,6 @@ from adapters.partner.errors import (
     Unimplemented,
     Unreachable,
     to_item,
-    translated,
 )
 from adapters.partner.handler import Answers, Handler
 from adapters.partner.retry import Backoff
@@ -71,7 +72,10 @@ class Link:
         await self.close()
 
     async def wait(self) -> None:
-        """Wait until the link can be held no longer; raises the RoamhubError with which the hub refused it."""
+        """Wait until the link can be held no longer; raises the RoamhubError with which the hub refused it.
+
+        That is one which the hub never gave, or one whose certificate is not good any more.
+        """
         if self._task is not None:
             await asyncio.shield(self._task)
 
@@ -87,17 +91,21 @@ class Link:
 
     async def _hold(self) -> None:
         waits = self._backoff.waits()
+        welcomed = False
         while True:
             stream = _Stream(self._connection, self._answers, self._hello, self.connected)
             self._streams.add(stream)
             stream.task.add_done_callback(lambda _, stream=stream: self._streams.discard(stream))  # type: ignore[misc]
             await stream.over.wait()
+            welcomed = welcomed or stream.welcomed
             if stream.drained:
                 waits = self._backoff.waits()
                 continue
             self.connected.clear()
             error = stream.error
-            if error is not None and not isinstance(error, _PASSING):
+            # Who had a link and may not have it now is suspended, which the operator may take back at any time.
+            passing = (*_PASSING, Denied) if welcomed else _PASSING
+            if error is not None and not isinstance(error, passing):
                 raise error
             if stream.welcomed:
                 waits = self._backoff.waits()
@@ -124,6 +132,7 @@ class _Stream:
         self._ready: list[LinkAnswer] = []
         self._open: set[asyncio.Task[None]] = set()
         self._silence_seconds: float | None = _WELCOME_SECONDS
+        self._connection = connection
         self._call = connection.stub(LinkServiceStub).Connect()
         self.over = asyncio.Event()
         self.drained = self.welcomed = False
@@ -143,7 +152,7 @@ class _Stream:
 
     async def _run(self) -> None:
         try:
-            with translated():
+            with self._connection.translated():
                 await self._write(ConnectRequest(hello=self._hello))
                 await self._read()
         except RoamhubError as error:

@@ -18,7 +18,7 @@ from adapters.partner.journal import Journal
 from adapters.partner.link import Link
 from adapters.partner.outbox import Outbox
 from adapters.partner.publish import Publisher
-from adapters.partner.registration import Invitation, keep_fresh, register
+from adapters.partner.registration import Invitation, join, keep_fresh
 from adapters.partner.returns import Returns
 from adapters.partner.server import PartnerServer
 
@@ -51,15 +51,16 @@ class Partner:
 
     @classmethod
     async def join(cls, folder: Path, invitation: Path | Invitation) -> Self:
-        """Register with an invitation unless the folder holds a certificate already; then as the constructor.
+        """Register with an invitation unless the folder holds a certificate that came of it; then as the constructor.
+
+        Another invitation replaces the certificate, as when that has expired or was revoked; all else in the folder
+        stays.
 
         Raises:
-            RoamhubError: The hub refused the invitation, or cannot be reached.
+            StoreError: The folder is another platform's.
+            RoamhubError: The hub refused the first invitation, or cannot be reached.
         """
-        if not (folder / "identity.pem").exists():
-            if isinstance(invitation, Path):
-                invitation = Invitation.read(invitation)
-            await register(invitation, Store(folder))
+        await join(invitation, Store(folder))
         return cls(folder)
 
     async def __aenter__(self) -> Self:

@@ -33,7 +33,7 @@ from roamhub.v1.token_pb2 import StreamTokensRequest
 from roamhub.v1.token_pb2_grpc import TokenServiceStub
 
 from adapters.partner.connection import Connection
-from adapters.partner.errors import Interrupted, RoamhubError, Unreachable, from_item, translated
+from adapters.partner.errors import Interrupted, RoamhubError, Unreachable, from_item
 from adapters.partner.progress import Progress, unseen
 from adapters.partner.retry import Backoff
 
@@ -78,19 +78,19 @@ class Publisher:
     async def locations(self, locations: Iterable[Location], progress: Progress = unseen) -> Published:
         """Create or replace locations (CPO). Raises RoamhubError when the hub refuses the caller."""
         open_stream = lambda: self._connection.stub(LocationServiceStub).StreamLocations()  # noqa: E731
-        upload = Upload(open_stream, lambda items: StreamLocationsRequest(locations=items), locations)
+        upload = Upload(self._connection, open_stream, lambda items: StreamLocationsRequest(locations=items), locations)
         return await upload.run(progress, self._backoff)
 
     async def tariffs(self, tariffs: Iterable[Tariff], progress: Progress = unseen) -> Published:
         """Create tariffs or new versions of them (CPO). Raises RoamhubError when the hub refuses the caller."""
         open_stream = lambda: self._connection.stub(TariffServiceStub).StreamTariffs()  # noqa: E731
-        upload = Upload(open_stream, lambda items: StreamTariffsRequest(tariffs=items), tariffs)
+        upload = Upload(self._connection, open_stream, lambda items: StreamTariffsRequest(tariffs=items), tariffs)
         return await upload.run(progress, self._backoff)
 
     async def tokens(self, tokens: Iterable[Token], progress: Progress = unseen) -> Published:
         """Create or replace tokens (eMSP). Raises RoamhubError when the hub refuses the caller."""
         open_stream = lambda: self._connection.stub(TokenServiceStub).StreamTokens()  # noqa: E731
-        upload = Upload(open_stream, lambda items: StreamTokensRequest(tokens=items), tokens)
+        upload = Upload(self._connection, open_stream, lambda items: StreamTokensRequest(tokens=items), tokens)
         return await upload.run(progress, self._backoff)
 
     async def evse_states(self, party: PartyKey, states: Iterable[EvseState], progress: Progress = unseen) -> Published:
@@ -130,8 +130,13 @@ class Upload(Generic[Item]):
     """One upload, over as many streams as it takes."""
 
     def __init__(
-        self, open_stream: Callable[[], Any], request: Callable[[list[Item]], Message], items: Iterable[Item]
+        self,
+        connection: Connection,
+        open_stream: Callable[[], Any],
+        request: Callable[[list[Item]], Message],
+        items: Iterable[Item],
     ) -> None:
+        self._connection = connection
         self._open_stream = open_stream
         self._request = request
         self._fresh = _chunks(items)
@@ -165,7 +170,7 @@ class Upload(Generic[Item]):
         # a write that meets the stream's end without it.
         window = 1
         try:
-            with translated():
+            with self._connection.translated():
                 while True:
                     chunk = self._next() if in_flight < window else None
                     if chunk is not None:

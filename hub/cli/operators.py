@@ -26,12 +26,14 @@ def add(
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """Make a key and get an operator's certificate for it."""
+    """Make a key and get an operator's certificate for it; also the next one, before the last expires."""
     from roamhub.v1.admin_pb2 import CreateOperatorRequest
     from roamhub.v1.admin_pb2_grpc import AdminServiceStub
 
     from adapters.partner.credentials import Credentials, Store, new_key, signing_request
 
+    store = Store(out)
+    store.require_free(f"operator/{name}")
     key = new_key()
     with hub_channel(config) as channel:
         request = CreateOperatorRequest(operator_id=name, csr_pem=signing_request(key).decode())
@@ -42,7 +44,7 @@ def add(
         authority_pem=made.ca_pem.encode(),
         hub=operator_credentials(load_config(config)).hub,
     )
-    Store(out).save(credentials)
+    store.save(credentials)
     if json:
         print_json({"folder": str(out), "certificate": as_dict(made.certificate)})
     else:

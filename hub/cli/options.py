@@ -109,10 +109,18 @@ def hub_channel(config_file: Path | None, act_as: Path | None = None) -> Iterato
     import grpc
 
     from adapters.partner.channel import OPTIONS, tls
+    from adapters.partner.connection import expiry
+    from adapters.partner.errors import Unreachable
 
     credentials = partner_credentials(act_as) if act_as else operator_credentials(load_config(config_file))
-    with grpc.secure_channel(credentials.hub, tls(credentials), options=OPTIONS) as channel:
-        yield channel
+    try:
+        with grpc.secure_channel(credentials.hub, tls(credentials), options=OPTIONS) as channel:
+            yield channel
+    except Unreachable as error:
+        expired = expiry(credentials, error)
+        if expired is None:
+            raise
+        raise expired from None
 
 
 def call(method: Callable[..., T], request: Any, *, seconds: float = 30.0) -> T:  # noqa: ANN401

@@ -14,20 +14,30 @@ from roamhub.v1.journal_pb2 import JOURNAL_STREAM_REGISTRY, JournalEntry, WatchR
 from roamhub.v1.journal_pb2_grpc import JournalServiceServicer, add_JournalServiceServicer_to_server
 from roamhub.v1.partner_pb2 import PartnerServiceAuthorizeRequest, PingRequest
 from roamhub.v1.partner_pb2_grpc import PartnerServiceStub
-from roamhub.v1.registration_pb2 import RenewCertificateRequest, RenewCertificateResponse
-from roamhub.v1.registration_pb2_grpc import RegistrationServiceServicer, add_RegistrationServiceServicer_to_server
+from roamhub.v1.registration_pb2 import (
+    RegisterRequest,
+    RegisterResponse,
+    RenewCertificateRequest,
+    RenewCertificateResponse,
+)
+from roamhub.v1.registration_pb2_grpc import (
+    RegistrationServiceServicer,
+    RegistrationServiceStub,
+    add_RegistrationServiceServicer_to_server,
+)
 from roamhub.v1.token_object_pb2 import ALLOWED_TYPE_ALLOWED, AuthorizationInfo
 
 from adapters.partner import Handler, Invitation, Partner, party
 from adapters.partner.channel import tls
 from adapters.partner.connection import Connection
-from adapters.partner.credentials import Store, StoreError
-from adapters.partner.errors import Denied, Expired, NotFound, from_rpc_error
-from adapters.partner.journal import Journal
+from adapters.partner.credentials import Credentials, Store, StoreError, new_key, signing_request
+from adapters.partner.errors import Denied, Expired, NotFound, Unauthenticated, Unreachable, from_rpc_error
+from adapters.partner.journal import Journal, decode
 from adapters.partner.registration import keep_fresh, register
 from adapters.partner.retry import Backoff
 from adapters.partner.server import PartnerServer
-from hub.crypto.ca import dial_pair
+from hub.crypto.ca import dial_pair, server_pair
+from hub.domain.journal import EntryKind
 from tests.unit.partner.fake_hub import FakeHub, fake
 
 AT_ONCE = Backoff(first_seconds=0.001, longest_seconds=0.002)
@@ -110,6 +120,101 @@ async def test_a_registration_that_failed_is_repeated_with_the_same_request(tmp_
     assert store.pending() == (key, request)
 
 
+class Door(RegistrationServiceServicer):
+    """Takes each code once, as the hub does."""
+
+    def __init__(self, hub: FakeHub, *codes: str) -> None:
+        self.hub = hub
+        self.codes = set(codes)
+        self.asked: list[str] = []
+
+    async def Register(self, request: RegisterRequest, context: Any) -> RegisterResponse:
+        self.asked.append(request.code)
+        if request.code not in self.codes:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no such invitation")
+        self.codes.discard(request.code)
+        issued = self.hub.ca.issue_platform(request.csr_pem.encode(), "acme", self.hub.now)
+        response = RegisterResponse(ca_pem=self.hub.ca.ca_pem.decode(), endpoint=self.hub.address)
+        response.certificate.chain_pem = issued.chain_pem.decode()
+        return response
+
+
+async def test_another_invitation_is_all_it_takes_to_get_another_certificate(tmp_path: Path) -> None:
+    hub, folder = FakeHub(tmp_path / "hub"), tmp_path / "acme"
+    door = fake(Door)(hub, "FIRST", "SECOND")
+    pair = server_pair(hub.ca, tmp_path / "hub", ["localhost", "127.0.0.1"], hub.now)
+    server = grpc.aio.server()
+    add_RegistrationServiceServicer_to_server(door, server)
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(pair.key_pem, pair.chain_pem)]))
+    await server.start()
+
+    def invitation(code: str, platform: str = "platforms/acme") -> Invitation:
+        ca_pem = hub.ca.ca_pem.decode()
+        return Invitation(code=code, register_endpoint=f"127.0.0.1:{port}", ca_pem=ca_pem, platform=platform)
+
+    async def joined(code: str) -> bytes:
+        (await Partner.join(folder, invitation(code)))._outbox.close()
+        return (folder / "identity.pem").read_bytes()
+
+    first = await joined("FIRST")
+    assert await joined("first") == first, "the invitation that it came of is not shown again"
+    second = await joined("SECOND")
+    assert second != first
+    assert await joined("FIRST") == second, "an old invitation, which the hub no longer takes, leaves what there is"
+    assert door.asked == ["FIRST", "SECOND", "FIRST"]
+    assert await Partner.join(folder, tmp_path / "gone.json"), "the file may be gone once it was used"
+    with pytest.raises(StoreError, match="holds the certificate of platform/acme"):
+        await Partner.join(folder, invitation("THIRD", "platforms/other"))
+    await server.stop(0)
+
+
+async def test_a_certificate_that_has_expired_is_named_where_no_connection_comes_about(
+    fake_hub: FakeHub, tmp_path: Path
+) -> None:
+    issued = fake_hub.now - timedelta(days=200)
+    key = new_key()
+    expired = fake_hub.ca.issue_platform(signing_request(key), "acme", issued)
+    async with fake_hub.serving():
+        credentials = Credentials(
+            key_pem=key, certificate_pem=expired.chain_pem, authority_pem=fake_hub.ca.ca_pem, hub=fake_hub.address
+        )
+        connection = Connection(credentials)
+        with pytest.raises(Unauthenticated, match="expired on") as refused:
+            await connection.call(connection.stub(RegistrationServiceStub).RenewCertificate, RenewCertificateRequest())
+        assert refused.value.reason == "CERTIFICATE_EXPIRED"
+        with pytest.raises(Unauthenticated):
+            await anext(Journal(connection, AT_ONCE).follow(JOURNAL_STREAM_REGISTRY))
+        await connection.close()
+    async with fake_hub.connected() as good:
+        with pytest.raises(Unreachable):
+            await good.call(good.stub(RegistrationServiceStub).RenewCertificate, RenewCertificateRequest(), timeout=5)
+
+
+async def test_a_full_disk_does_not_end_the_renewals(fake_hub: FakeHub, tmp_path: Path) -> None:
+    class Full(Store):
+        full = True
+
+        def save(self, credentials: Credentials) -> None:
+            if self.full:
+                raise OSError(28, "No space left on device")
+            super().save(credentials)
+
+    registry = fake(Registry)(fake_hub)
+    async with fake_hub.serving((add_RegistrationServiceServicer_to_server, registry)):
+        old = fake_hub.store(tmp_path / "acme").load()
+        connection, store = Connection(old), Full(tmp_path / "acme")
+        later = old.renewal_time() + timedelta(seconds=1)
+        task = asyncio.create_task(keep_fresh(connection, store, lambda: later, AT_ONCE))
+        while registry.renewed < 3:
+            await asyncio.sleep(0.01)
+        assert connection.credentials is old
+        store.full = False
+        while connection.credentials is old:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await connection.close()
+
+
 async def test_an_endpoint_answers_the_hub_and_turns_other_partners_away(fake_hub: FakeHub, tmp_path: Path) -> None:
     class Allowing(Handler):
         async def authorize(self, request: PartnerServiceAuthorizeRequest) -> AuthorizationInfo:
@@ -177,6 +282,36 @@ async def test_following_goes_on_after_a_break_and_after_a_restart(fake_hub: Fak
             index=6, kind="party"
         )
     assert facts.asked == [-1, 3, 5]
+
+
+async def test_a_stream_whose_certificate_ran_out_goes_on_with_the_next_one(fake_hub: FakeHub) -> None:
+    class Ending(Facts):
+        async def Watch(self, request: WatchRequest, context: Any) -> Any:
+            self.asked.append(request.after_index)
+            if len(self.asked) == 1:
+                connection.replace(fake_hub.credentials())
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this certificate has expired")
+            yield WatchResponse(entries=[JournalEntry(index=0, kind="party")], next_after_index=0)
+
+    facts = fake(Ending)()
+    async with fake_hub.serving((add_JournalServiceServicer_to_server, facts)), fake_hub.connected() as connection:
+        entries = Journal(connection, AT_ONCE).follow(JOURNAL_STREAM_REGISTRY)
+        assert (await anext(entries)).index == 0
+        await entries.aclose()
+        assert facts.asked == [-1, -1]
+
+
+OF_THE_CLEARING_STREAM = {
+    *(EntryKind.CDR_ACCEPTED, EntryKind.CDR_RETURNED, EntryKind.CDR_QUARANTINED, EntryKind.CDR_RESUBMITTED),
+    *(EntryKind.CDR_WITHDRAWN, EntryKind.CUT_OFF, EntryKind.STATEMENT_ISSUED, EntryKind.STATEMENT_ACKNOWLEDGED),
+    EntryKind.KEY_CHANGED,
+}
+
+
+def test_every_kind_of_the_registry_is_decoded() -> None:
+    for kind in EntryKind:
+        entry = JournalEntry(kind=kind)
+        assert (decode(entry) is None) == (kind in OF_THE_CLEARING_STREAM), kind
 
 
 async def test_following_from_what_was_compacted_away_says_so(fake_hub: FakeHub) -> None:

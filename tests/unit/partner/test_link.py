@@ -57,10 +57,12 @@ class LinkHub(LinkServiceServicer):
 
     def __init__(self, refuse: grpc.StatusCode | None = None) -> None:
         self.refuse = refuse
+        self.refused = 0
         self.streams: asyncio.Queue[HubSide] = asyncio.Queue()
 
     async def Connect(self, requests: AsyncIterator[ConnectRequest], context: Any) -> AsyncIterator[ConnectResponse]:
         if self.refuse:
+            self.refused += 1
             await context.abort(self.refuse, "no")
         side = HubSide(requests)
         first = await anext(requests)
@@ -182,3 +184,22 @@ async def test_a_link_that_is_refused_for_good_says_so(fake_hub: FakeHub) -> Non
     ):
         with pytest.raises(Denied):
             await asyncio.wait_for(link.wait(), 30)
+
+
+async def test_a_link_that_was_taken_away_is_asked_for_again(fake_hub: FakeHub) -> None:
+    hub = fake(LinkHub)()
+    async with (
+        fake_hub.serving((add_LinkServiceServicer_to_server, hub)),
+        fake_hub.connected() as connection,
+        Link(connection, Answering(), [EMSP], backoff=AT_ONCE) as link,
+    ):
+        first = await hub.streams.get()
+        await asyncio.wait_for(link.connected.wait(), 30)
+        hub.refuse = grpc.StatusCode.PERMISSION_DENIED
+        first.outgoing.put_nowait(None)
+        while hub.refused < 3:
+            await asyncio.sleep(0.01)
+        hub.refuse = None
+        second = await asyncio.wait_for(hub.streams.get(), 30)
+        await asyncio.wait_for(link.connected.wait(), 30)
+        second.outgoing.put_nowait(None)
