@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from hub.app.cdrs.offers import Offers
 from hub.app.locations import get_location
 from hub.app.ports.uow import UnitOfWork
 from hub.app.sessions import get_session
 from hub.domain.errors import NotFound, Precondition
 from hub.domain.ids import ObjectId, PartyId
-from hub.domain.locations import LocationRecord
+from hub.domain.locations import ConnectorKey, LocationRecord
 from hub.domain.parties import Caller
 from hub.domain.rating import (
     ROAMHUB_2026,
@@ -23,6 +24,7 @@ from hub.domain.rating import (
     policy_named,
     rate,
 )
+from hub.domain.rating.choose import of_connector
 from hub.domain.rating.quote import ChargingPlan, quote
 from hub.domain.sessions import ChargingSession
 from hub.domain.tariffs import Tariff
@@ -64,20 +66,19 @@ class Reported:
     """What a CPO last reported of a session, as far as it is priced.
 
     Attributes:
-        end: Up to when the report goes.
+        connector: Where it charges, on a location of the session's CPO.
+        end_time: Up to when the report goes.
         periods_assumed: The session came without charging periods; the one there is was made of its totals.
-        tariff_ids: Those that the periods name, each once.
-        terms: Reads what the location says about the connector; raises NotFound where there is none.
+        tariff_ids: Folded ids of those that the periods name, each once.
     """
 
-    location_id: str
+    connector: ConnectorKey
     currency: str
-    start: datetime
-    end: datetime
+    start_time: datetime
+    end_time: datetime
     periods: tuple[RatablePeriod, ...]
     periods_assumed: bool
-    tariff_ids: Sequence[str]
-    terms: Callable[[LocationRecord], ConnectorTerms]
+    tariff_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +104,10 @@ def quote_running(
     read: Callable[[ChargingSession], Reported],
     read_tariff: Callable[[bytes], Tariff],
 ) -> RatedCdr:
-    """Price a session as last reported, and what is to follow.
+    """Price a session as last reported, and what is to follow, by the tariffs that will price its CDR.
 
     Raises:
-        NotFound: There is no such session of the caller's CPO or eMSP, or its location is not published.
+        NotFound: There is no such session of the caller's CPO or eMSP, or where it charges is not published.
         Precondition: No tariff of it was published when it began, or it is over and is to go on.
         Invalid: The session, the plan or a tariff cannot be rated.
     """
@@ -115,25 +116,24 @@ def quote_running(
         raise Precondition("SESSION_COMPLETED", "the session is over and does not go on")
     reported = read(session)
     owner = session.id.party
-    place = ObjectId(owner, reported.location_id)
-    location = uow.locations.records([place]).get(place)
-    if location is None:
+    place = ObjectId(owner, reported.connector.evse.location)
+    time_zone = uow.locations.time_zones([place]).get(place)
+    if time_zone is None:
         raise NotFound("LOCATION_NOT_FOUND", "the location of the session is not published")
-    terms = reported.terms(location)
-    tariffs = _in_force(uow, owner, reported.tariff_ids or terms.tariff_ids, reported.start, read_tariff)
-    agreement = uow.directory.agreement_covering(owner, session.emsp, reported.start)
+    tariffs = _tariffs_of(uow, reported, read_tariff)
+    agreement = uow.directory.agreement_covering(owner, session.emsp, reported.start_time)
     policy = policy_named(agreement.terms.pricing_policy) if agreement is not None else ROAMHUB_2026
     so_far = RatableSession(
-        start=reported.start,
-        end=reported.end,
-        time_zone=terms.time_zone,
+        start=reported.start_time,
+        end=reported.end_time,
+        time_zone=time_zone,
         currency=reported.currency,
         periods=reported.periods,
     )
     if wanted.goes_on:
         plan = ChargingPlan(
             start=so_far.end,
-            time_zone=terms.time_zone,
+            time_zone=time_zone,
             energy_kwh=wanted.energy_kwh,
             power_kw=wanted.power_kw,
             duration=wanted.duration,
@@ -174,14 +174,43 @@ def quote_session(
     return quote(plan, tariffs, _policy(uow, caller, owner))
 
 
+def _tariffs_of(uow: UnitOfWork, reported: Reported, read_tariff: Callable[[bytes], Tariff]) -> list[Tariff]:
+    """Return the tariffs that the session names, or else the one that its connector had when it began.
+
+    Raises:
+        NotFound: It names none, and its EVSE or its connector is not published.
+        Precondition: None was in force when it began.
+    """
+    connector, start = reported.connector, reported.start_time
+    owner = connector.evse.party
+    if reported.tariff_ids:
+        return _in_force(uow, owner, reported.tariff_ids, start, read_tariff)
+    evses = uow.locations.evses([connector.evse])
+    evse = evses.get(connector.evse)
+    if evse is None:
+        raise NotFound("EVSE_NOT_FOUND", "the location has no such EVSE")
+    offers = Offers(uow, [(reported, connector)], evses)
+    if offers.of(reported) is None and connector.connector not in evse.connectors:
+        raise NotFound("CONNECTOR_NOT_FOUND", "the EVSE has no such connector")
+    published = _in_force(uow, owner, offers.tariff_ids(reported), start, read_tariff)
+    chosen = of_connector(published, start, reported.currency)
+    if chosen is None:
+        raise _no_tariff()
+    return [chosen]
+
+
 def _in_force(
     uow: UnitOfWork, owner: PartyId, ids: Sequence[str], instant: datetime, read_tariff: Callable[[bytes], Tariff]
 ) -> list[Tariff]:
-    """Return the tariffs in force at an instant, in the order in which they are named."""
+    """Return the tariffs published for an instant, in the order in which they are named; raises Precondition."""
     records = uow.tariffs.as_of([(ObjectId(owner, tariff_id), instant) for tariff_id in ids])
     if not records:
-        raise Precondition("NO_TARIFF", "no tariff is published for this connector that is in force at that time")
+        raise _no_tariff()
     return [read_tariff(record.document) for record in sorted(records.values(), key=lambda each: _rank(each.id, ids))]
+
+
+def _no_tariff() -> Precondition:
+    return Precondition("NO_TARIFF", "no tariff is published for this connector that is in force at that time")
 
 
 def _rank(tariff: ObjectId, ids: Sequence[str]) -> int:

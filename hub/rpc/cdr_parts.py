@@ -13,12 +13,10 @@ from roamhub.v1 import cdr_object_pb2, common_pb2, tariff_object_pb2
 from hub.domain.cdrs.periods import PeriodSums, ReportedPeriods
 from hub.domain.cdrs.record import ClaimedCost
 from hub.domain.clearing.items import TARIFF_KINDS
-from hub.domain.ids import fold
 from hub.domain.money import OCPI_DECIMALS, round_half_away
 from hub.domain.tariffs import GivenTariff
 from hub.rpc.enums import check_enums
-from hub.rpc.listing import ID_MAX as TARIFF_ID_MAX
-from hub.rpc.period_wire import PERIODS_MAX, read_periods, refuse_periods
+from hub.rpc.period_wire import PERIODS_MAX, folded_tariff_ids, read_periods, refuse_periods
 from hub.rpc.tariff_wire import read_tariff
 from hub.rpc.wire import Reader
 
@@ -139,9 +137,4 @@ _TARIFF_KINDS = {number: name.removeprefix("TARIFF_TYPE_") for name, number in t
 
 def tariffs_named(tariffs: Sequence[GivenTariff], periods: ReportedPeriods) -> tuple[str, ...]:
     """Return the folded ids that can be tariffs' of those that a CDR or its periods name, each once."""
-    return _folded((*(given.id for given in tariffs), *filter(None, periods.tariff_ids)))
-
-
-@lru_cache(maxsize=2_048)
-def _folded(named: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(fold(each) for each in named if each.isprintable() and 0 < len(each) <= TARIFF_ID_MAX))
+    return folded_tariff_ids((*(given.id for given in tariffs), *filter(None, periods.tariff_ids)))

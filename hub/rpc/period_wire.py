@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from roamhub.v1 import session_object_pb2 as pb
 
 from hub.domain.cdrs.periods import NO_OTHERS, OtherVolumes, ReportedPeriods
+from hub.domain.ids import fold
 from hub.domain.money import EXACT, parse_decimal
+from hub.rpc.listing import ID_MAX as TARIFF_ID_MAX
 from hub.rpc.wire import Reader, is_instant
 
 PERIODS_MAX = 10_000
@@ -85,3 +88,9 @@ def refuse_periods(reader: Reader, periods: Sequence[pb.ChargingPeriod], path: s
                 reader.decimal(f"{at}.dimensions[{place}].volume", dimension.volume)
             elif dimension.type not in _IGNORED:
                 reader.unknown(f"{at}.dimensions[{place}].type", dimension.type)
+
+
+@lru_cache(maxsize=2_048)
+def folded_tariff_ids(named: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the folded ids that can be tariffs' of those named, each once; remembered, as many name the same."""
+    return tuple(dict.fromkeys(fold(each) for each in named if each.isprintable() and 0 < len(each) <= TARIFF_ID_MAX))

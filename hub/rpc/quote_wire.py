@@ -9,13 +9,13 @@ from roamhub.v1 import session_object_pb2, tariff_pb2
 from hub.app.quotes import ConnectorTerms, Continuation, QuoteRequest, Reported
 from hub.domain.errors import NotFound, Precondition
 from hub.domain.ids import fold
-from hub.domain.locations import LocationRecord
+from hub.domain.locations import ConnectorKey, EvseKey, LocationRecord
 from hub.domain.money import parse_decimal
 from hub.domain.rating import RatablePeriod
 from hub.domain.sessions import ChargingSession
 from hub.rpc.listing import ID_MAX, read_key
 from hub.rpc.location_wire import record_to_pb
-from hub.rpc.period_wire import read_periods
+from hub.rpc.period_wire import folded_tariff_ids, read_periods
 from hub.rpc.wire import Reader, time_from_pb
 
 _SPAN_SECONDS_MAX = 31 * 86_400
@@ -94,16 +94,16 @@ def reported_from_pb(session: ChargingSession) -> Reported:
     assumed = not periods
     if assumed:
         periods = (_whole(session.start_time, end, parse_decimal(message.kwh.value)),)
-    evse, connector = message.evse_uid, message.connector_id
     return Reported(
-        location_id=message.location_id,
+        connector=ConnectorKey(
+            EvseKey(session.id.party, fold(message.location_id), fold(message.evse_uid)), fold(message.connector_id)
+        ),
         currency=message.currency,
-        start=session.start_time,
-        end=end,
+        start_time=session.start_time,
+        end_time=end,
         periods=periods,
         periods_assumed=assumed,
-        tariff_ids=list(dict.fromkeys(filter(None, reported.tariff_ids))),
-        terms=lambda record: _terms(record, evse, connector),
+        tariff_ids=folded_tariff_ids(reported.tariff_ids),
     )
 
 

@@ -417,6 +417,24 @@ async def test_a_session_keeps_the_tariff_that_was_in_force_when_it_began(roamin
     ).total_cost.before_taxes.value == "7.0000"
 
 
+async def test_a_session_keeps_the_tariff_that_its_connector_named_when_it_began(roaming: Roaming) -> None:
+    await roaming.publish(make_tariff(), make_tariff("T2", "0.99"))
+    await roaming.report()
+    before = await roaming.quote()
+    assert (before.lines[0].tariff_id, before.total_cost.before_taxes.value) == ("T1", "5.2500")
+    locations: location_pb2_grpc.LocationServiceAsyncStub = location_pb2_grpc.LocationServiceStub(roaming.cpo.channel)
+    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=-60)))
+    for caller in (roaming.cpo, roaming.emsp):
+        assert await roaming.quote(caller) == before
+    more = await roaming.quote(energy_kwh=number("5"), power_kw=number("11"))
+    assert more.total_cost.before_taxes.value == "7.0000"
+    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=-10)))
+    assert await roaming.quote() == before, "a version that changes nothing else changes nothing"
+    await roaming.report(minutes=1, id="S-2", start_date_time=stamp(NOW - timedelta(minutes=45)), charging_periods=[])
+    later = await roaming.quote(session=common_pb2.ObjectKey(country_code="NL", party_id="CPO", id="S-2"))
+    assert later.lines[0].tariff_id == "T2", "what began after the change costs by the new one"
+
+
 async def test_a_session_is_priced_by_the_tariff_its_periods_name(roaming: Roaming) -> None:
     await roaming.publish(make_tariff(), make_tariff("T2", "1"))
     await roaming.report(charging_periods=[charged(120, "12.5", "1", "T2")])

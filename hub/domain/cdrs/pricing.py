@@ -25,7 +25,7 @@ from hub.domain.rating import (
     compile_tariff,
     rate,
 )
-from hub.domain.rating.choose import in_force
+from hub.domain.rating.choose import of_connector
 from hub.domain.rating.exact import CONTEXT, LARGEST_NUMBER
 from hub.domain.rating.policy import MissingTime, TimeStepRule
 from hub.domain.tariffs import GivenTariff, Tariff
@@ -193,13 +193,13 @@ def _run_out(session: RatableSession) -> RatableSession:
 def _offered(cdr: Cdr, published: Mapping[str, GivenTariff]) -> list[UsedTariff]:
     """Return the tariff of its connector that prices a CDR which names none, if there is one.
 
-    One in the CDR's currency comes before others. What costs nothing by no tariff is free, whatever others pay.
+    What costs nothing by no tariff is free, whatever others pay.
     """
     if not published or not cdr.total_cost:
         return []
     readable = [given.tariff for given in published.values() if given.tariff is not None]
-    chosen = sorted(in_force(readable, cdr.start_time), key=lambda tariff: tariff.currency != cdr.currency)
-    return [UsedTariff(each.id, _CONNECTOR, TariffSource.CONNECTOR, each) for each in chosen[:1]]
+    chosen = of_connector(readable, cdr.start_time, cdr.currency)
+    return [] if chosen is None else [UsedTariff(chosen.id, _CONNECTOR, TariffSource.CONNECTOR, chosen)]
 
 
 _CONNECTOR = "cdr_location.connector_id"

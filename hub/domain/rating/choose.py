@@ -120,12 +120,14 @@ class TariffChoice(NamedTuple):
     findings: tuple[tuple[NoteCode, str], ...] = ()
 
 
-def in_force(tariffs: Iterable[Tariff], start: datetime) -> list[Tariff]:
-    """Return the tariffs in force at the session's start, in the order of choice.
+def of_connector(tariffs: Iterable[Tariff], start: datetime, currency: str) -> Tariff | None:
+    """Return the one of a connector's tariffs that prices a session which names none; None where none was in force.
 
-    One without a type or of type REGULAR comes before those for a charging profile or ad-hoc payment.
+    One in the session's currency comes first, then one without a type or of type REGULAR before those for a charging
+    profile or ad-hoc payment, then the one named first.
     """
-    return sorted((tariff for tariff in tariffs if tariff.valid_at(start)), key=_is_special)
+    valid = [tariff for tariff in tariffs if tariff.valid_at(start)]
+    return min(valid, key=lambda tariff: (tariff.currency != currency, _is_special(tariff)), default=None)
 
 
 def _is_special(tariff: Tariff) -> bool:

@@ -365,8 +365,9 @@ class QuoteSessionRequest(_message.Message):
 
     @_builtins.property
     def session(self) -> _common_pb2.ObjectKey:
-        """A session of the caller's CPO or eMSP, as last reported. It is priced by the tariffs that its charging periods name,
-        else by those that its connector names; without charging periods all its energy counts as one.
+        """A session of the caller's CPO or eMSP, as last reported. It is priced as its CDR will be: by the tariffs that its
+        charging periods name, else by the one that its connector named when it began; without charging periods all its
+        energy counts as one.
         """
 
     def __init__(
