@@ -94,6 +94,11 @@ def located(*tariff_ids: str, minutes: float = -2 * 1_440) -> location_object_pb
     return catalog.location(minutes=minutes, evses=[catalog.evse(minutes=minutes, connectors=[connector])])
 
 
+def ago(minutes: float) -> float:
+    """Return what `located` takes for so many minutes ago."""
+    return (NOW - catalog.NOW) / timedelta(minutes=1) - minutes
+
+
 async def refused(call: Awaitable[object]) -> Refusal:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
@@ -423,12 +428,12 @@ async def test_a_session_keeps_the_tariff_that_its_connector_named_when_it_began
     before = await roaming.quote()
     assert (before.lines[0].tariff_id, before.total_cost.before_taxes.value) == ("T1", "5.2500")
     locations: location_pb2_grpc.LocationServiceAsyncStub = location_pb2_grpc.LocationServiceStub(roaming.cpo.channel)
-    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=-60)))
+    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=ago(60))))
     for caller in (roaming.cpo, roaming.emsp):
         assert await roaming.quote(caller) == before
     more = await roaming.quote(energy_kwh=number("5"), power_kw=number("11"))
     assert more.total_cost.before_taxes.value == "7.0000"
-    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=-10)))
+    await locations.PutLocation(location_pb2.PutLocationRequest(location=located("T2", minutes=ago(50))))
     assert await roaming.quote() == before, "a version that changes nothing else changes nothing"
     await roaming.report(minutes=1, id="S-2", start_date_time=stamp(NOW - timedelta(minutes=45)), charging_periods=[])
     later = await roaming.quote(session=common_pb2.ObjectKey(country_code="NL", party_id="CPO", id="S-2"))
