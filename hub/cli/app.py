@@ -102,7 +102,8 @@ def _root(
     the data directory, or as a partner (`--as DIR`). verify, rate, lint and meter work offline.
 
     Settings come from a TOML file (--config, or ROAMHUB_CONFIG) and from ROAMHUB_* variables; none are needed.
-    Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 refused by the hub, 4 hub not reached, 5 not permitted.
+    Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 refused by the hub, 4 hub not reached, 5 not permitted,
+    6 undecided.
     """
 
 

@@ -15,6 +15,7 @@ class Exit(IntEnum):
     REFUSED = 3
     UNREACHABLE = 4
     NOT_PERMITTED = 5
+    UNDECIDED = 6
     DEFECT = 70
     INTERRUPTED = 130
 

@@ -54,7 +54,7 @@ def rate(
     """Say what a CDR costs under its tariff, and why, and whether its own totals agree.
 
     Exit code 0: the CDR's costs agree with ours within the policy's tolerance, or it states none. 1: they do not.
-    2: the input cannot be used. Where nobody states the time zone UTC is assumed; the verdict says if it hangs on that.
+    2: the input cannot be used. 6: undecided, as it hangs on the time zone, and nobody states one; UTC is shown.
     """
     try:
         reading = policy_named(policy)
@@ -74,6 +74,8 @@ def rate(
         typer.echo(json.dumps(rated_object(parsed, rated, difference, reading, effect), indent=2, ensure_ascii=False))
     else:
         typer.echo(rated_text(parsed, rated, difference, reading, effect))
+    if effect.verdict:
+        raise typer.Exit(Exit.UNDECIDED)
     raise typer.Exit(Exit.OK if difference.agrees else Exit.NO)
 
 

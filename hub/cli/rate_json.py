@@ -48,7 +48,8 @@ def rated_object(
             **{name: _four(difference.volumes[name]) for name in VOLUME_FIELDS},
         },
         "tolerance": _exact(policy.tolerance),
-        "agrees": difference.agrees,
+        # Neither true nor false where that hangs on what nobody stated.
+        "agrees": None if effect.verdict else difference.agrees,
         "depends_on_time_zone": {"price": effect.price, "agrees": effect.verdict},
     }
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hub.domain.money import OCPI_DECIMALS, minor_unit_exponent, round_half_away
 from hub.domain.rating.breakdown import CostGroup, Line, LineKind, Price, RatedCdr
-from hub.domain.rating.claim import COST_FIELDS, Difference
+from hub.domain.rating.claim import COST_FIELDS, Claim, Difference
 from hub.domain.rating.elsewhere import ZoneEffect
 from hub.domain.rating.exact import spoken, written
 from hub.domain.rating.json_cdr import ParsedCdr
@@ -129,24 +129,37 @@ def _quantity(line: Line, quantity: Decimal, currency: str) -> str:
     return f"{amount} at {_money(line.unit_price, currency)} {_PER[line.dimension]}"
 
 
-_NAME_IT = "Nobody states the zone: name it with --time-zone."
+_NAME_IT = "Nobody states the time zone: name it with --time-zone."
 
 
 def _verdict(
     parsed: ParsedCdr, difference: Difference, rated: RatedCdr, policy: PricingPolicy, effect: ZoneEffect
 ) -> str:
     claim = parsed.claim
-    assumed = "" if effect.verdict or not effect.price else f" The amounts are those of UTC. {_NAME_IT}"
-    if claim.total_cost is None:
-        return f"The CDR states no total cost to compare with.{assumed}"
-    claimed = " and ".join(_sides(claim.total_cost, rated.currency))
-    kind = "credits" if claim.credit else "claims"
+    assumed = f"The amounts are those of UTC. {_NAME_IT}" if effect.price and not effect.verdict else ""
+    if not any(getattr(claim, name) for name in COST_FIELDS):
+        return f"The CDR states no cost to compare with. {assumed}".strip()
+    claimed = f"The CDR {_claimed(claim, rated.currency)}."
+    within = f"agrees (within {written(policy.tolerance)} {rated.currency})"
     if difference.agrees:
-        unless = f" if clocks at the location show UTC, and not in every other time zone. {_NAME_IT}"
-        within = f"(within {written(policy.tolerance)} {rated.currency})"
-        return f"The CDR {kind} {claimed}. That agrees {within}{unless if effect.verdict else f'.{assumed}'}"
-    unless = f" if clocks at the location show UTC; in another time zone it may. {_NAME_IT} By UTC"
-    lines = [f"The CDR {kind} {claimed}. That does not agree{unless if effect.verdict else ''}:"]
+        if effect.verdict:
+            return f"{claimed} Undecided: by clocks that show UTC that {within}, by some others it does not. {_NAME_IT}"
+        return f"{claimed} That {within}. {assumed}".strip()
+    if effect.verdict:
+        doubt = "Undecided: by clocks that show UTC that does not agree, by some others it does."
+        return "\n".join([f"{claimed} {doubt} {_NAME_IT} By UTC:", *_differences(difference, rated, policy)])
+    lines = [f"{claimed} That does not agree:", *_differences(difference, rated, policy)]
+    return "\n".join([*lines, assumed] if assumed else lines)
+
+
+def _claimed(claim: Claim, currency: str) -> str:
+    if claim.total_cost is None:
+        return "states no total cost, but parts of it"
+    return f"{'credits' if claim.credit else 'claims'} {' and '.join(_sides(claim.total_cost, currency))}"
+
+
+def _differences(difference: Difference, rated: RatedCdr, policy: PricingPolicy) -> Iterator[str]:
+    """Yield a line for each cost that is off by more than the tolerance."""
     for name in COST_FIELDS:
         price = difference.costs[name]
         if price is None:
@@ -155,12 +168,7 @@ def _verdict(
             if value is not None and abs(value) > policy.tolerance:
                 direction = "more" if value > 0 else "less"
                 amount = _money(abs(value), rated.currency)
-                lines.append(
-                    f"  - {_COST_NAMES[name]} {side}: {amount} {rated.currency} {direction} than the tariff says"
-                )
-    if assumed:
-        lines.append(assumed.strip())
-    return "\n".join(lines)
+                yield f"  - {_COST_NAMES[name]} {side}: {amount} {rated.currency} {direction} than the tariff says"
 
 
 def _sides(price: Price, currency: str) -> list[str]:

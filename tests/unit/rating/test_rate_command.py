@@ -334,32 +334,52 @@ NOWHERE = {name: value for name, value in CDR.items() if not name.startswith("to
 }
 
 
-def test_an_agreement_that_hangs_on_an_unknown_time_zone_says_so(rate: Rate) -> None:
+def test_an_agreement_that_hangs_on_an_unknown_time_zone_is_undecided(rate: Rate) -> None:
     cdr = NOWHERE | {"total_cost": {"excl_vat": 10}}
-    told = rate(cdr).stdout
+    told = rate(cdr)
+    assert told.exit_code == 6
     assert (
-        "The CDR claims 10.00 EUR before tax. That agrees (within 0.01 EUR) if clocks at the location show UTC, and "
-        "not in every other time zone. Nobody states the zone: name it with --time-zone.\n"
-    ) in told
-    assert json.loads(rate(cdr, "--json").stdout)["depends_on_time_zone"] == {"price": True, "agrees": True}
+        "The CDR claims 10.00 EUR before tax. Undecided: by clocks that show UTC that agrees (within 0.01 EUR), by "
+        "some others it does not. Nobody states the time zone: name it with --time-zone.\n"
+    ) in told.stdout
+    undecided = rate(cdr, "--json")
+    assert undecided.exit_code == 6
+    answer = json.loads(undecided.stdout)
+    assert (answer["agrees"], answer["depends_on_time_zone"]) == (None, {"price": True, "agrees": True})
     stated = rate(cdr, "--time-zone", "Europe/Berlin")
+    assert stated.exit_code == 0
     assert "10.00 EUR before tax. That agrees (within 0.01 EUR).\n" in stated.stdout
     answer = json.loads(rate(cdr, "--time-zone", "Europe/Berlin", "--json").stdout)
-    assert answer["depends_on_time_zone"] == {"price": False, "agrees": False}
+    assert (answer["agrees"], answer["depends_on_time_zone"]) == (True, {"price": False, "agrees": False})
 
 
-def test_a_disagreement_that_hangs_on_an_unknown_time_zone_says_so(rate: Rate) -> None:
-    result = rate(NOWHERE | {"total_cost": {"excl_vat": 5}})
-    assert result.exit_code == 1
+def test_a_disagreement_that_hangs_on_an_unknown_time_zone_is_undecided(rate: Rate) -> None:
+    cdr = NOWHERE | {"total_cost": {"excl_vat": 5}}
+    result = rate(cdr)
+    assert result.exit_code == 6
     assert (
-        "That does not agree if clocks at the location show UTC; in another time zone it may. Nobody states the zone: "
+        "Undecided: by clocks that show UTC that does not agree, by some others it does. Nobody states the time zone: "
         "name it with --time-zone. By UTC:\n  - total before tax: 5.00 EUR less than the tariff says\n"
     ) in result.stdout
-    assert rate(NOWHERE | {"total_cost": {"excl_vat": 5}}, "--time-zone", "America/New_York").exit_code == 0
+    assert json.loads(rate(cdr, "--json").stdout)["agrees"] is None
+    assert rate(cdr, "--time-zone", "America/New_York").exit_code == 0
+    assert rate(cdr, "--time-zone", "UTC").exit_code == 1, "who names UTC has stated it"
+
+
+def test_a_claim_of_parts_without_a_total_is_judged_too(rate: Rate) -> None:
+    parts = CDR | {"total_energy_cost": {"excl_vat": 4}}
+    del parts["total_cost"]
+    result = rate(parts)
+    assert result.exit_code == 1
+    assert (
+        "The CDR states no total cost, but parts of it. That does not agree:\n"
+        "  - energy before tax: 1.00 EUR less than the tariff says\n"
+    ) in result.stdout
 
 
 def test_a_disagreement_in_every_time_zone_is_certain_and_only_its_amounts_are_not(rate: Rate) -> None:
     cdr = NOWHERE | {"total_cost": {"excl_vat": 7}}
+    assert rate(cdr).exit_code == 1
     told = rate(cdr).stdout
     assert (
         "That does not agree:\n  - total before tax: 3.00 EUR less than the tariff says\nThe amounts are those" in told
@@ -370,7 +390,7 @@ def test_a_disagreement_in_every_time_zone_is_certain_and_only_its_amounts_are_n
 def test_a_price_without_a_claim_says_that_it_hangs_on_an_unknown_time_zone(rate: Rate) -> None:
     result = rate(NOWHERE)
     assert result.exit_code == 0
-    assert "no total cost to compare with. The amounts are those of UTC. Nobody states the zone" in result.stdout
+    assert "states no cost to compare with. The amounts are those of UTC. Nobody states the time zone" in result.stdout
 
 
 def test_where_no_price_looks_at_the_clock_the_time_zone_does_not_matter(rate: Rate) -> None:
