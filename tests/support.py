@@ -4,10 +4,8 @@ import asyncio
 import itertools
 import os
 import secrets
-import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,25 +79,6 @@ class Spine:
 def hub_database() -> str:
     """Return the kind of database that hubs in tests work on."""
     return os.environ.get("TESTS_DATABASE", "sqlite")
-
-
-@contextmanager
-def held_ports(count: int) -> Iterator[list[int]]:
-    """Return ports for servers that are told a number, start late or start again; nobody else gets them meanwhile.
-
-    A port that was only looked at goes to the next who asks for any. These are bound all the while, do not listen, and
-    are shared with whoever asks for them by number, as servers do. Only Linux shares them so.
-    """
-    with ExitStack() as holding:
-        holders = [holding.enter_context(socket.socket()) for _ in range(count)]
-        for each in holders:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            each.bind(("127.0.0.1", 0))
-        ports = [each.getsockname()[1] for each in holders]
-        if sys.platform != "linux":
-            holding.close()
-        yield ports
 
 
 def make_ids(first: int = 1) -> Callable[[], str]:

@@ -11,7 +11,7 @@ import random
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -51,6 +51,9 @@ from adapters.partner.errors import NotFound
 from adapters.simulator.stage import orders, tell
 from adapters.simulator.world import Card, make_cards
 
+#: How long a statement may be ahead of the CDRs that have come.
+_CATCH_UP_SECONDS = 60.0
+
 
 def cards_of(emsp: PartyKey, count: int, seed: int) -> list[Card]:
     """Return the cards in the hands of an eMSP's drivers: the same for whoever asks, as drivers carry them about."""
@@ -86,6 +89,7 @@ class Emsp:
         self.handler = Answering(cards)
         self._owed: dict[str, Decimal] = {}
         self._count = 0
+        self._counted = asyncio.Condition()
 
     async def publish(self, endpoint: str) -> None:
         """Publish the cards, and where the hub dials."""
@@ -114,6 +118,8 @@ class Emsp:
                 owed = self._owed.get(record.cdr.currency, Decimal(0))
                 self._owed[record.cdr.currency] = owed + Decimal(record.cdr.total_cost.before_taxes.value)
                 self._count += 1
+                async with self._counted:
+                    self._counted.notify_all()
 
     async def start_from_phone(self) -> None:
         """Find an EVSE that is free near Amsterdam, and start a charge there."""
@@ -139,12 +145,19 @@ class Emsp:
             result=CommandResultType.Name(command.result).removeprefix("COMMAND_RESULT_TYPE_"),
         )
 
+    async def _caught_up(self, count: int) -> None:
+        """Wait until as many CDRs have come as are said to be there: the journal may tell of the last ones just now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_SECONDS), self._counted:
+                await self._counted.wait_for(lambda: self._count >= count)
+
     async def settle(self) -> None:
         """Accept each issued statement that says what was counted here, and no other."""
         stub = self._partner.stub(ClearingServiceStub)
         request = ListStatementsRequest(parent="agreements/-/periods/-", state=Statement.STATE_ISSUED)
         for listed in (await self._partner.call(stub.ListStatements, request)).statements:
             statement = await self._partner.call(stub.GetStatement, GetStatementRequest(name=listed.name))
+            await self._caught_up(statement.cdr_count)
             exact = sum((Decimal(line.exact_amount.value) for line in statement.lines), Decimal(0))
             counted = self._owed.get(statement.net.currency_code, Decimal(0))
             agreed = exact == counted and statement.cdr_count == self._count

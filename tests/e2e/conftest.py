@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from adapters.partner import party
-from tests.support import held_ports
+from hub.cli.demo.ports import held_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +62,7 @@ def roamhub(*arguments: str | Path, cwd: Path, config: Path | None = None) -> Do
     if config is not None:
         environment["ROAMHUB_CONFIG"] = str(config)
     command = [str(Path(sys.executable).parent / "roamhub"), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=180, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600, check=False)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -78,7 +78,7 @@ def _hub_in(folder: Path, listen: str, register: str, metrics: str) -> Iterator[
     config = folder / "hub.toml"
     config.write_text(
         f'data_dir = "{folder / "data"}"\nlisten = "{listen}"\nregister_listen = "{register}"\n'
-        f'metrics_listen = "{metrics}"\ndrain_seconds = 1\n'
+        f'metrics_listen = "{metrics}"\ndrain_seconds = 1\npartner_timeout_seconds = 60\n'
     )
     command = [str(Path(sys.executable).parent / "roamhub"), "serve", "--config", str(config)]
     with (folder / "hub.log").open("w") as log:

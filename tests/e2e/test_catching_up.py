@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from hub.cli.demo.ports import held_ports
 from tests.e2e.conftest import listens, roamhub, wait_for
-from tests.support import held_ports
 
 HOUR_MICROS = int(timedelta(hours=1) / timedelta(microseconds=1))
 

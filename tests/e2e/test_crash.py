@@ -19,6 +19,7 @@ import pytest
 from roamhub.v1 import cdr_pb2, cdr_pb2_grpc, location_pb2, location_pb2_grpc, session_pb2, session_pb2_grpc
 from sqlalchemy import text
 
+from hub.cli.demo.ports import held_ports
 from hub.config import Config
 from hub.domain.agreements import CheckAction
 from hub.domain.journal import Stream
@@ -33,7 +34,7 @@ from tests.cdrs import NOW, make_cdr
 from tests.e2e.conftest import listens, wait_for
 from tests.rpc.test_sessions import session
 from tests.stored import check_cdrs, check_journal, read_rows
-from tests.support import Partner, add_partner, agree, held_ports, open_channel
+from tests.support import Partner, add_partner, agree, open_channel
 
 #: How often the hub is killed, and after how many answers.
 KILLS = 3
@@ -266,7 +267,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_else_is_half_done(scene:
                 while len(ledger.receipts) < enough and not loading.done():
                     await asyncio.sleep(0.001)
                 process.kill()
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await loading
             process.wait()
         await settled(scene)

@@ -28,11 +28,11 @@ def test_a_driver_of_the_example_emsp_charges_at_the_example_cpo(running_hub: Ru
     try:
         wait_for(lambda: "ready" in log.read_text(), emsp)
         cpo = start(hub, "cpo", "NL-ABC", "DE-XYZ")
-        assert cpo.wait(timeout=60) == 0, (hub.folder / "cpo.log").read_text()
+        assert cpo.wait(timeout=300) == 0, (hub.folder / "cpo.log").read_text()
         wait_for(lambda: "to pay" in log.read_text(), emsp)
     finally:
         emsp.terminate()
-        emsp.wait(timeout=10)
+        emsp.wait(timeout=60)
     assert (hub.folder / "cpo.log").read_text().splitlines() == [
         "may charge: yes",
         "CDR CDR_STATE_ACCEPTED, journal index 0",

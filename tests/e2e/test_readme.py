@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.cli.demo.ports import held_ports
 from tests.e2e.conftest import ROOT, listens, wait_for
-from tests.support import held_ports
 
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"(?ms)^```console\n(.*?)^```\n")
@@ -43,6 +43,7 @@ class Shell:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ROAMHUB_")}
         # The reader has the default ports to himself; tests do not.
         kept |= {"ROAMHUB_LISTEN": listen, "ROAMHUB_REGISTER_LISTEN": register, "ROAMHUB_METRICS_LISTEN": metrics}
+        kept["ROAMHUB_PARTNER_TIMEOUT_SECONDS"] = "60"  # and his machine is not as busy
         kept["PATH"] = f"{Path(sys.executable).parent}:{kept['PATH']}"
         self.folder = folder
         self.ports = listen, register, metrics

@@ -43,7 +43,7 @@ class Served:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=120)
         assert self.process.stderr is not None
         self.process.stderr.close()
         return code
@@ -81,7 +81,7 @@ def test_a_database_file_is_served_by_one_process_and_the_next_says_so(tmp_path:
     first = Served(tmp_path)
     first.until("serving")
     second = Served(tmp_path)
-    _, told = second.process.communicate(timeout=30)
+    _, told = second.process.communicate(timeout=120)
     assert second.process.returncode == 2
     assert "roamhub.db is served by another process" in told
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
@@ -98,7 +98,7 @@ def test_a_key_that_others_may_read_keeps_it_from_starting_and_it_says_why(tmp_p
     served = Served(tmp_path)
     assert served.process.stderr is not None
     said = served.process.stderr.read()
-    assert served.process.wait(timeout=30) != 0
+    assert served.process.wait(timeout=120) != 0
     assert "ca.key" in said
     assert "0600" in said
     assert "Traceback" not in said
@@ -110,7 +110,7 @@ def test_an_address_that_is_taken_is_named_with_its_setting(tmp_path: Path, sett
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         served = Served(tmp_path, **{f"ROAMHUB_{setting.upper()}": address, "ROAMHUB_LOG_FORMAT": "console"})
-        _, said = served.process.communicate(timeout=60)
+        _, said = served.process.communicate(timeout=120)
     assert served.process.returncode == 2
     assert said.splitlines()[-1].startswith(f"roamhub: UNUSABLE: {setting}: {address}: ")
     assert "Traceback" not in said

@@ -15,6 +15,7 @@ from roamhub.v1.journal_pb2_grpc import JournalServiceStub
 from roamhub.v1.link_pb2_grpc import LinkServiceStub
 
 from hub.app.ports.partners import CommandDelivery, TokenQuestion
+from hub.cli.demo.ports import held_ports
 from hub.domain.authorizations import Allowed, Place
 from hub.domain.commands import CommandResponse
 from hub.domain.errors import HubError, Invalid, TimedOut, Unreachable
@@ -33,7 +34,7 @@ from tests.rpc.partners import (
     says_yes,
     served_endpoint,
 )
-from tests.support import Partner, eventually, held_ports, party_id, refusal
+from tests.support import Partner, eventually, party_id, refusal
 
 CPO = PartyId("NL", "CPO")
 EMSP = PartyId("DE", "XYZ")

@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import signal
-import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.cli.demo.actors import Actor, roamhub
+from hub.cli.demo.ports import held_ports
 from hub.cli.demo.tampering import change_one_byte
 from hub.cli.demo.transcript import Transcript
 from hub.cli.failures import Exit, Failure
@@ -38,6 +38,10 @@ class Plan:
     sessions: Path | None = None
 
 
+#: What listens: the hub's two ports, and the eMSP that the hub dials.
+_SERVERS = ("listen", "register_listen", "strom")
+
+
 class Director:
     """Starts the processes, gives the orders, tells the story and ends what it started."""
 
@@ -47,7 +51,7 @@ class Director:
         self._config = plan.out / "hub.toml"
         self._tell = Transcript()
         self._actors: dict[str, Actor] = {}
-        self._addresses = dict(zip(("listen", "register_listen", "strom"), _free_addresses(3), strict=True))
+        self._addresses: dict[str, str] = {}
 
     async def run(self) -> None:
         """Play the whole story; raises Failure when something does not go as it should."""
@@ -56,6 +60,15 @@ class Director:
         assert task is not None
         # Told to end, it ends what it started first.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        with held_ports(len(_SERVERS)) as ports:
+            addresses = (f"127.0.0.1:{port}" for port in ports)
+            self._addresses = dict(zip(_SERVERS, addresses, strict=True))
+            await self._play()
+        self._tell.line()
+        self._tell.line(f"All of it took {self._tell.seconds():.0f} s. Databases, certificates, logs, the bundles and")
+        self._tell.line(f"this transcript are in {self._out}/.")
+
+    async def _play(self) -> None:
         try:
             await self._start_hub()
             await self._invite()
@@ -70,9 +83,6 @@ class Director:
         finally:
             await self._stop()
             (self._out / "transcript.txt").write_text(self._tell.text())
-        self._tell.line()
-        self._tell.line(f"All of it took {self._tell.seconds():.0f} s. Databases, certificates, logs, the bundles and")
-        self._tell.line(f"this transcript are in {self._out}/.")
 
     async def _start_hub(self) -> None:
         self._tell.step("A hub starts in a process of its own, with SQLite and a new certificate authority")
@@ -81,13 +91,14 @@ class Director:
             "listen": self._addresses["listen"],
             "register_listen": self._addresses["register_listen"],
             "metrics_listen": "",
-            "partner_timeout_seconds": "2.0",
+            "partner_timeout_seconds": "30.0",
             "drain_seconds": "3",
         }
         self._config.write_text("".join(f'{name} = "{value}"\n' for name, value in settings.items()))
         self._tell.command(f"serve --config {self._config}")
         hub = await self._start("hub", "hub.cli", "serve", "--config", str(self._config))
-        await _listening(hub, self._addresses["listen"])
+        for setting in ("listen", "register_listen"):
+            await _listening(hub, self._addresses[setting])
         self._tell.line(f"it listens on {self._addresses['listen']}, mutual TLS")
 
     async def _invite(self) -> None:
@@ -195,13 +206,11 @@ class Director:
             raise Failure("the mishaps did not end as they should", code=Exit.DEFECT)
 
     async def _open_periods(self) -> list[str]:
-        """Return the periods to settle, one for each agreement: the hub opens them within seconds of its acceptance."""
-        for _ in range(60):
-            listed = json.loads(await self._roamhub("period", "list", "--state", "open", "--json", quiet=True))
-            if len(listed) >= len(_EMSPS):
-                return [period["name"] for period in listed]
-            await asyncio.sleep(0.5)
-        raise Failure("the hub opened no settlement periods", code=Exit.DEFECT)
+        """Return the periods to settle, one for each agreement."""
+        listed = json.loads(await self._roamhub("period", "list", "--state", "open", "--json", quiet=True))
+        if len(listed) != len(_EMSPS):
+            raise Failure("the hub opened no settlement periods", code=Exit.DEFECT)
+        return [period["name"] for period in listed]
 
     async def _settle(self) -> None:
         self._tell.step("Settlement: cut-off, calculation, review by a second person, issue")
@@ -298,14 +307,6 @@ def _only(told: list[dict[str, Any]], event: str) -> dict[str, Any]:
 def _month() -> str:
     """Return the first day of the simulated month: five weeks ago, so that all of it lies in the past."""
     return (datetime.now(UTC).date() - timedelta(days=35)).isoformat()
-
-
-def _free_addresses(count: int) -> list[str]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return addresses
 
 
 async def _listening(hub: Actor, address: str) -> None:
