@@ -56,7 +56,6 @@ TABLES: Mapping[Kind, Table] = MappingProxyType(
         Kind.CDR: CDR,
     }
 )
-_EXTENSIONS_MAX = 64 * 1024
 _BY_MESSAGE = {table.message: table for table in TABLES.values()}
 
 
@@ -88,15 +87,7 @@ def from_json(
         if version is Version.V2_1_1:
             named = obj
     plan_of(table, version).read(named, message, Reading(version, "$", problems, partial))
-    _check_extensions(message, problems)
     return message, problems
-
-
-def _check_extensions(message: Message, problems: list[Problem]) -> None:
-    rest: str = message.extensions  # type: ignore[attr-defined]
-    if len(rest) > _EXTENSIONS_MAX:
-        rule = f"must not say more than {_EXTENSIONS_MAX} characters beyond OCPI"
-        problems.append(Problem(path="$", rule=rule, kept=Kept.MAPPED))
 
 
 def to_json(message: Message, version: Version) -> tuple[JsonObject, list[Loss]]:

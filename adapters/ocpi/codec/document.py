@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from adapters.ocpi.codec import TABLES
+from adapters.ocpi.codec.enums import ClosedWord, OpenWord, Words
 from adapters.ocpi.codec.tables import Bridge, Nested, Row, Table
-from adapters.ocpi.codec.values import ClosedWord, OpenWord, Words
 from adapters.ocpi.codec.words import ALL
 
 _HEAD = """# How OCPI maps to the contract

@@ -13,6 +13,8 @@ from adapters.ocpi.codec.values import DecimalNumber, Instant, Read, Text, Value
 from adapters.ocpi.codec.words import Kept, Refused, Repaired, Version
 
 EXTENSIONS = "extensions"
+#: The hub's own limit: it refuses a message that says more.
+_EXTENSIONS_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,10 @@ class Plan:
             aside = aside or {}
             aside[name] = value
         if aside:
-            message.extensions = dumps(aside).decode()  # type: ignore[attr-defined]
+            text = dumps(aside)
+            if len(text) > _EXTENSIONS_BYTES_MAX:
+                reading.note(f"must not say more than {_EXTENSIONS_BYTES_MAX} bytes beyond OCPI")
+            message.extensions = text.decode()  # type: ignore[attr-defined]
         if reading.partial:
             return
         for target, implied in self._implied:

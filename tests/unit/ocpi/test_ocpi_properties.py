@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.ocpi.codec import TABLES, Json, JsonObject, Kept, Kind, Number, Version, dumps, from_json, loads, to_json
+from adapters.ocpi.codec.enums import ClosedWord, OpenWord
 from adapters.ocpi.codec.tables import Bridge, Nested, Row, Table
-from adapters.ocpi.codec.values import ClosedWord, DecimalNumber, Flag, Instant, OpenWord, Text, Value, WholeNumber
+from adapters.ocpi.codec.values import DecimalNumber, Flag, Instant, Text, Value, WholeNumber
 
 NUMBERS = st.from_regex(r"\A-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?([eE][+-]?[0-9])?\Z").map(Number)
 ANY: st.SearchStrategy[Json] = st.recursive(

@@ -15,6 +15,7 @@ from adapters.ocpi.codec import (
     loads_object,
     to_json,
 )
+from hub.rpc.wire import Reader
 
 TOKEN = """{"country_code":"NL","party_id":"EMS","uid":"0102","type":"RFID","contract_id":"NL-EMS-C1","issuer":"Ems",
 "valid":true,"whitelist":"ALLOWED","last_updated":"2024-01-01T00:00:00Z"}"""
@@ -257,6 +258,21 @@ def test_a_byte_order_mark_is_forgiven() -> None:
     assert loads(b'\xef\xbb\xbf"a"') == "a"
 
 
-def test_more_than_the_contract_takes_beyond_ocpi_is_reported() -> None:
-    _, problems = from_json(Kind.TOKEN, Version.V2_2_1, {**loads_object(TOKEN), "x": "y" * 70_000})
-    assert [problem.rule for problem in problems] == ["must not say more than 65536 characters beyond OCPI"]
+def test_more_than_the_hub_takes_beyond_ocpi_is_reported() -> None:
+    room = 65_536 - len('{"x":""}')
+    for text, fits in (("y" * room, True), ("y" * (room + 1), False), ("ü" * (room // 2), True), ("ü" * room, False)):
+        token, problems = from_json(Kind.TOKEN, Version.V2_2_1, {**loads_object(TOKEN), "x": text})
+        rules = [] if fits else [Problem(path="$", rule=TOO_MUCH, kept=Kept.MAPPED)]
+        assert problems == rules
+        hub = Reader()
+        hub.extensions("extensions", token.extensions)  # type: ignore[attr-defined]
+        assert bool(hub.violations) != fits, "the hub has the same rule"
+
+
+def test_more_than_the_hub_takes_beyond_ocpi_is_reported_with_its_place() -> None:
+    location = loads_object(b'{"evses":[{"uid":"E1","x":"%s"}]}' % (b"y" * 70_000))
+    _, problems = from_json(Kind.LOCATION, Version.V2_2_1, location, partial=True)
+    assert Problem(path="$.evses[0]", rule=TOO_MUCH, kept=Kept.MAPPED) in problems
+
+
+TOO_MUCH = "must not say more than 65536 bytes beyond OCPI"

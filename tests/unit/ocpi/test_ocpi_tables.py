@@ -9,8 +9,8 @@ import pytest
 from roamhub.v1 import session_object_pb2
 
 from adapters.ocpi.codec.document import all_tables, all_words, document
+from adapters.ocpi.codec.enums import ClosedWord
 from adapters.ocpi.codec.tables import Bridge, Table
-from adapters.ocpi.codec.values import ClosedWord
 from adapters.ocpi.codec.words import ALL, V221, V230
 
 HERE = Path(__file__).parent

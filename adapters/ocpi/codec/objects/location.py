@@ -5,6 +5,7 @@ from dataclasses import replace
 from google.protobuf.message import Message
 from roamhub.v1 import location_object_pb2 as pb
 
+from adapters.ocpi.codec.enums import Words
 from adapters.ocpi.codec.jsontext import Json
 from adapters.ocpi.codec.objects.shared import (
     ADDITIONAL_GEO_LOCATION,
@@ -30,7 +31,6 @@ from adapters.ocpi.codec.objects.shared import (
 )
 from adapters.ocpi.codec.objects.token import TOKEN_TYPE
 from adapters.ocpi.codec.tables import Bridge, Gap, Nested, Reading, Row, Table, Writing
-from adapters.ocpi.codec.values import Words
 from adapters.ocpi.codec.words import SINCE_221, V211, V230, Refused
 
 CAPABILITY = words(

@@ -8,9 +8,10 @@ from google.protobuf.message import Message
 from roamhub.v1 import common_pb2
 
 from adapters.ocpi.codec.engine import descend, plan_of
+from adapters.ocpi.codec.enums import ClosedWord, OpenWord, Words
 from adapters.ocpi.codec.jsontext import Json, Number
 from adapters.ocpi.codec.tables import Bridge, Gap, Nested, Reading, Row, Table, Writing
-from adapters.ocpi.codec.values import ClosedWord, DecimalNumber, Flag, Instant, OpenWord, Text, WholeNumber, Words
+from adapters.ocpi.codec.values import DecimalNumber, Flag, Instant, Text, WholeNumber
 from adapters.ocpi.codec.words import SINCE_221, V211, V221, V230
 
 NUMBER, FLAG, INSTANT, INT = DecimalNumber(), Flag(), Instant(), WholeNumber()

@@ -2,6 +2,7 @@
 
 from roamhub.v1 import tariff_object_pb2 as pb
 
+from adapters.ocpi.codec.enums import ClosedWord
 from adapters.ocpi.codec.objects.shared import (
     CURRENCY,
     DATE,
@@ -19,7 +20,6 @@ from adapters.ocpi.codec.objects.shared import (
     words,
 )
 from adapters.ocpi.codec.tables import Gap, Nested, Row, Table
-from adapters.ocpi.codec.values import ClosedWord
 from adapters.ocpi.codec.words import SINCE_221, UNTIL_221, V221, V230
 
 DAY_OF_WEEK = words("DayOfWeek", "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY")
