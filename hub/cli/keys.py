@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from grpc import Channel
 
+    from hub.crypto.signing import SigningKey
     from hub.domain.keyring import Keyring
 
 app = commands()
@@ -121,13 +122,12 @@ def rotate(root_key: RootKeys = None, config: ConfigFile = None, act_as: MaybeAc
 
     from hub.domain.keyring import KeyringKey, Use
 
+    roots = _roots(root_key, config)
     with hub_channel(config, act_as) as channel:
         made = call(AdminServiceStub(channel).CreateSigningKey, CreateSigningKeyRequest())
         uses = frozenset({Use.CHECKPOINT, Use.STATEMENT})
         new = KeyringKey(name=made.name, public_key=made.public_key, uses=uses)
-        following = _publish(
-            channel, _roots(root_key, config), lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP)
-        )
+        following = _publish(channel, roots, lambda ring: ring.rotated(new, at=made.tree_size, overlap=_OVERLAP))
     if json:
         print_json(_as_object(following))
     else:
@@ -147,30 +147,35 @@ def revoke(
 
     A statement it signed still counts when the journal proves that it was issued before.
     """
+    roots = _roots(root_key, config)
     with hub_channel(config, act_as) as channel:
-        following = _publish(channel, _roots(root_key, config), lambda ring: ring.revoked(name, at=at))
+        following = _publish(channel, roots, lambda ring: ring.revoked(name, at=at))
     if json:
         print_json(_as_object(following))
     else:
         print(f"{name} is revoked from journal index {at} on; the keyring is version {following.version}")
 
 
-def _roots(given: list[Path] | None, config: Path | None) -> list[Path]:
-    return given or [load_config(config).data_dir / "clearing" / "root.key"]
+def _roots(given: list[Path] | None, config: Path | None) -> list["SigningKey"]:
+    """Read the roots' private keys, before anything is asked of the hub."""
+    from hub.crypto.signing import BadKey, SigningKey
+
+    paths = given or [load_config(config).data_dir / "clearing" / "root.key"]
+    if not given and not paths[0].exists():
+        raise Failure(f"{paths[0]} is not here: where it was moved offline, name it with --root-key")
+    try:
+        return [SigningKey.load(path) for path in paths]
+    except BadKey as error:
+        raise Failure(str(error)) from None
 
 
-def _publish(channel: "Channel", root_keys: list[Path], change: "Callable[[Keyring], Keyring]") -> "Keyring":
+def _publish(channel: "Channel", roots: list["SigningKey"], change: "Callable[[Keyring], Keyring]") -> "Keyring":
     """Have the hub install what follows on its present keyring; returns that."""
     from roamhub.v1.admin_pb2_grpc import AdminServiceStub
     from roamhub.v1.transparency_pb2 import PublishKeyringRequest
 
     from hub.crypto.keyring import sign_keyring
-    from hub.crypto.signing import BadKey, SigningKey
 
-    try:
-        roots = [SigningKey.load(path) for path in root_keys]
-    except BadKey as error:
-        raise Failure(str(error)) from None
     try:
         following = change(_present(channel))
     except ValueError as error:

@@ -1,6 +1,5 @@
 """`roamhub statement`: who owes whom, and the bundles that prove it."""
 
-import json as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -248,6 +247,7 @@ def _print(statement: "Statement") -> None:
     print_table(headings, rows, right=(0, 5, 6, 7, 8, 9, 10))
     for answer in statement.acknowledgements:
         lines = f" but lines {', '.join(map(str, answer.lines))}" if answer.lines else ""
-        reasons = json_text.dumps([reason.code for reason in answer.reasons]) if answer.reasons else ""
         decision = word(Acknowledgement.Decision, answer.decision)
-        print(f"\n{_party(answer.party)}: {decision}{lines} {reasons} {moment(answer.record_time)}".rstrip())
+        print(f"\n{_party(answer.party)}: {decision}{lines}  {moment(answer.record_time)}")
+        for reason in answer.reasons:
+            print(f"  {reason.code}: {reason.text}".rstrip(": "))

@@ -75,9 +75,11 @@ def _as_text(report: Report) -> str:
         lines.append(f"NOT VERIFIED: {report.failure.name} (exit code {report.exit_code})")
     elif report.summary is not None:
         summary = report.summary
+        payer, payee, amount = summary.debtor, summary.creditor, summary.payable
+        if amount.startswith("-"):  # more was credited than charged
+            payer, payee, amount = payee, payer, amount.removeprefix("-")
         lines.append(
-            f"VERIFIED: {summary.debtor} owes {summary.creditor} {summary.payable} {summary.currency} "
-            f"for {summary.cdrs} CDRs ({summary.name})"
+            f"VERIFIED: {payer} owes {payee} {amount} {summary.currency} for {summary.cdrs} CDRs ({summary.name})"
         )
     return "\n".join(lines)
 

@@ -144,6 +144,8 @@ class Roots:
     threshold: int = 1
 
     def __post_init__(self) -> None:
+        if not self.keys:
+            raise BadKey("there is no root")
         if not 1 <= self.threshold <= len({key.public_key for key in self.keys}):
             raise BadKey("the threshold is at least 1 and at most the number of roots")
 

@@ -193,3 +193,28 @@ def test_an_invitation_in_a_file_is_not_on_the_screen_too(running_hub: RunningHu
         "file": "quiet.json",
     }
     assert document["code"] not in told.out + told.err
+
+
+def test_a_folder_with_somebody_elses_certificate_is_not_overwritten(running_hub: RunningHub) -> None:
+    hub = running_hub
+    hub.roamhub("partner", "invite", "mine", "--party", "NL-MIN:CPO", "--out", "mine.json")
+    assert hub.roamhub("partner", "register", "mine.json", "--as", "mine").code == 0
+    held = (hub.folder / "mine" / "identity.pem").read_bytes()
+    taken = hub.roamhub("operator", "add", "otto", "--out", "mine")
+    assert (taken.code, "holds the certificate of platform/mine" in taken.err) == (2, True)
+    hub.roamhub("partner", "invite", "other", "--party", "NL-OTH:CPO", "--out", "other.json")
+    assert hub.roamhub("partner", "register", "other.json", "--as", "mine").code == 2
+    assert (hub.folder / "mine" / "identity.pem").read_bytes() == held
+    assert hub.roamhub("operator", "add", "otto", "--out", "otto").code == 0
+    assert hub.roamhub("operator", "add", "otto", "--out", "otto").code == 0, "his own is replaced by the next"
+
+
+def test_a_root_key_that_is_elsewhere_is_asked_for_before_the_hub_makes_another_key(running_hub: RunningHub) -> None:
+    hub = running_hub
+    root = next(hub.folder.rglob("root.key"))
+    away = root.rename(hub.folder / "offline.key")
+    keys = sorted(path.name for path in root.parent.glob("*.key"))
+    refused = hub.roamhub("keys", "rotate")
+    away.rename(root)
+    assert (refused.code, "--root-key" in refused.err) == (2, True)
+    assert sorted(path.name for path in root.parent.glob("*.key")) == sorted([*keys, "root.key"])

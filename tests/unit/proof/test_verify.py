@@ -432,6 +432,14 @@ def test_the_command_says_who_owes_what(run: Run) -> None:
     assert "VERIFIED: DE-MSP owes NL-CPO 23.43 EUR for 4 CDRs" in text
 
 
+def test_what_was_credited_beyond_the_charges_is_owed_the_other_way_round(run: Run) -> None:
+    case = settle([item(1), item(2, amount=20_0000).credited(cdr="NL-CPO/2-credit")])
+    code, text = run(case.bundle())
+    assert code == 0
+    assert "VERIFIED: NL-CPO owes DE-MSP " in text
+    assert "owes DE-MSP -" not in text
+
+
 def test_the_command_prints_json_for_machines(run: Run) -> None:
     code, text = run(PLAIN, "--json")
     document = json.loads(text)
