@@ -1,7 +1,9 @@
 """Shared fixtures: real databases, a hub in this process over real mutual TLS, and partners that call it."""
 
+import itertools
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,10 @@ from tests.support import Partner, ShiftedClock, Spine, add_partner, hub_databas
 settings.register_profile("roamhub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("roamhub")
 
+#: Numbers of the databases made in this process.
+_DATABASES = itertools.count(1)
+#: pgserver gives PostgreSQL ten seconds to start.
+_PG_PATIENCE = {"timeout": 120}
 #: How long a hub waits for a partner that is going to answer: however busy the machine is, it will have by then.
 PATIENCE_SECONDS = 60.0
 
@@ -57,14 +63,26 @@ def postgresql() -> Iterator[Any]:
         pgserver: Any = pytest.importorskip("pgserver", reason="pgserver is not installed: no wheel for this platform")
     # A socket's path has at most 107 characters: pytest's own folders are too deep.
     folder = Path(tempfile.mkdtemp(prefix="roamhub-pg-"))
-    server = pgserver.get_server(folder, cleanup_mode="delete")
-    server.psql("CREATE DATABASE template_roamhub")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGCTLTIMEOUT", "120")
+        start = pgserver.postgres_server.pg_ctl
+        patch.setattr(pgserver.postgres_server, "pg_ctl", lambda *args, **kw: start(*args, **kw | _PG_PATIENCE))
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+    _create_database(server, "template_roamhub")
     engine = open_engine(server.get_uri("template_roamhub"))
     upgrade(engine)
     engine.dispose()
     yield server
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _create_database(server: Any, name: str, template: str = "template1") -> None:
+    """Create a database; whoever has just left the template may take a moment to be gone."""
+    deadline = time.monotonic() + 60
+    while "CREATE DATABASE" not in server.psql(f"CREATE DATABASE {name} TEMPLATE {template}"):
+        assert time.monotonic() < deadline, f"PostgreSQL does not create {name}"
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -75,8 +93,8 @@ def fresh_database(kind: str, path: Path, request: pytest.FixtureRequest) -> Ite
         yield f"sqlite:///{path}"
         return
     server = request.getfixturevalue("postgresql")
-    name = f"test_{abs(hash(request.node.nodeid))}"
-    server.psql(f"CREATE DATABASE {name} TEMPLATE template_roamhub")
+    name = f"test_{next(_DATABASES)}"
+    _create_database(server, name, "template_roamhub")
     yield server.get_uri(name)
     server.psql(f"DROP DATABASE {name} WITH (FORCE)")
 

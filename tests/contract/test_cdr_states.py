@@ -599,7 +599,9 @@ class Told:
         return True
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(actions=st.lists(ACTIONS, min_size=3, max_size=25))
 async def test_whatever_is_done_in_whatever_order_each_cdr_is_settled_at_most_once(
     desk: Counter, actions: Sequence[tuple[Any, ...]]

@@ -184,7 +184,9 @@ def submissions(model: Model, batch: Sequence[Sent]) -> Iterator[tuple[str, Sent
             yield name, sent, submission_from_pb(request, "nl-cpo")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(calls=CALLS)
 async def test_overlaps_and_duplicates_are_found_where_they_are_and_nowhere_else(
     pair: tuple[Spine, Spine], calls: list[tuple[int, list[Sent]]]

@@ -29,7 +29,9 @@ from tests.cdrs import NOW, credit_of, make_cdr, number
 from tests.stored import check_cdrs, check_journal, contents
 from tests.support import Spine, open_spine
 
-EXAMPLES = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 CPO, EMSP, STRANGER = PartyId("NL", "CPO"), PartyId("DE", "MSP"), PartyId("FR", "NOA")
 

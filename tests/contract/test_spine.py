@@ -24,7 +24,9 @@ from tests.stored import check_journal, contents, read_rows
 from tests.support import Spine, open_spine
 
 #: Each example runs against the database as the last one left it, which is what a hub does too.
-EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 NUMBERS = itertools.count(1)
 STREAMS = st.sampled_from(Stream)

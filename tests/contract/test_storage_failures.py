@@ -115,7 +115,7 @@ def backend_of(connection: Connection) -> int:
 
 def cut_backend(engine: Engine, pid: int) -> None:
     with engine.connect() as other:
-        other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        other.execute(text("SELECT pg_terminate_backend(:pid, 60000)"), {"pid": pid})
 
 
 def cut_before_writing(spine: Spine) -> Callable[[UnitOfWork], None]:

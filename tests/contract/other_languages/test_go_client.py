@@ -26,7 +26,9 @@ PLUGINS = {
     "go": "google.golang.org/protobuf/cmd/protoc-gen-go",
     "go-grpc": "google.golang.org/grpc/cmd/protoc-gen-go-grpc",
 }
-BUILD_SECONDS_MAX = 300
+BUILD_SECONDS_MAX = 1_200
+#: Where there is no network some machines say so at once, and others never.
+FETCH_SECONDS_MAX = 120
 
 
 @pytest.fixture(scope="session")
@@ -37,19 +39,24 @@ def go_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("go")
     for source in HERE.iterdir():
         shutil.copy(source, folder)
-    fetched = _run(folder, "go", "mod", "download")
+    try:
+        fetched = _run(folder, "go", "mod", "download", seconds=FETCH_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"the client's Go modules cannot be fetched within {FETCH_SECONDS_MAX} seconds")
     if fetched.returncode != 0:
-        pytest.skip(f"the client's Go modules cannot be fetched: {fetched.stderr.strip().splitlines()[-1]}")
+        pytest.skip(
+            f"the client's Go modules cannot be fetched: {(fetched.stderr.strip() or 'no word').splitlines()[-1]}"
+        )
     _generate(folder)
     built = _run(folder, "go", "build", "-o", "client", ".")
     assert built.returncode == 0, built.stderr
     return folder / "client"
 
 
-def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, *command: str, seconds: float = BUILD_SECONDS_MAX) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local"}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=seconds, check=False
     )
 
 
@@ -75,7 +82,7 @@ def _generate(folder: Path) -> None:
 
 
 def test_the_contract_generates_and_builds_in_go(go_client: Path) -> None:
-    assert subprocess.run([go_client, "-help"], capture_output=True, check=False, timeout=10).returncode == 0
+    assert subprocess.run([go_client, "-help"], capture_output=True, check=False, timeout=120).returncode == 0
 
 
 async def test_a_back_end_in_go_registers_publishes_authorizes_and_submits_a_cdr(
@@ -104,7 +111,7 @@ async def test_a_back_end_in_go_registers_publishes_authorizes_and_submits_a_cdr
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, err.decode()
     said = json.loads(out)
     assert said["platform"] == "platforms/gopher"

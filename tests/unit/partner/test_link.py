@@ -67,7 +67,7 @@ class LinkHub(LinkServiceServicer):
         side = HubSide(requests)
         first = await anext(requests)
         side.parties = [each.party_id for each in first.hello.parties]
-        yield ConnectResponse(welcome=LinkWelcome(link_id="1", keepalive_interval=Duration(seconds=5)))
+        yield ConnectResponse(welcome=LinkWelcome(link_id="1", keepalive_interval=Duration(seconds=60)))
         self.streams.put_nowait(side)
         while (message := await side.outgoing.get()) is not None:
             yield message
@@ -80,7 +80,7 @@ class HubSide:
         self.parties: list[str] = []
         self.answers: list[Any] = []
 
-    def ask(self, number: int, uid: str, milliseconds: int = 5000) -> None:
+    def ask(self, number: int, uid: str, milliseconds: int = 60_000) -> None:
         request = LinkRequest(
             id=number,
             timeout=Duration(nanos=milliseconds % 1000 * 1_000_000, seconds=milliseconds // 1000),
@@ -104,7 +104,7 @@ async def test_answers_come_back_by_number_with_their_errors(fake_hub: FakeHub) 
         Link(connection, handler, [EMSP], backoff=AT_ONCE) as link,
     ):
         side = await hub.streams.get()
-        await asyncio.wait_for(link.connected.wait(), 30)
+        await asyncio.wait_for(link.connected.wait(), 60)
         assert side.parties == ["XYZ"]
         for number, uid in enumerate(("known", "unknown", "broken"), start=1):
             side.ask(number, uid)
@@ -148,7 +148,7 @@ async def test_a_broken_link_is_opened_again(fake_hub: FakeHub) -> None:
     async with fake_hub.connected() as connection, Link(connection, handler, [EMSP], backoff=AT_ONCE) as link:
         for _ in range(2):
             async with fake_hub.serving((add_LinkServiceServicer_to_server, hub)):
-                side = await asyncio.wait_for(hub.streams.get(), 10)
+                side = await asyncio.wait_for(hub.streams.get(), 60)
                 side.ask(1, "known")
                 assert (await side.answer()).authorize.allowed == ALLOWED_TYPE_ALLOWED
                 assert link.connected.is_set()
@@ -164,7 +164,7 @@ async def test_a_drained_link_answers_what_is_open_while_another_already_serves(
         first = await hub.streams.get()
         first.ask(1, "slow")
         first.outgoing.put_nowait(ConnectResponse(drain=LinkDrain(grace_period=Duration(seconds=5))))
-        second = await asyncio.wait_for(hub.streams.get(), 30)
+        second = await asyncio.wait_for(hub.streams.get(), 60)
         second.ask(1, "known")
         assert (await second.answer()).authorize.allowed == ALLOWED_TYPE_ALLOWED
         handler.gate.set()
@@ -183,7 +183,7 @@ async def test_a_link_that_is_refused_for_good_says_so(fake_hub: FakeHub) -> Non
         Link(connection, Answering(), [EMSP], backoff=AT_ONCE) as link,
     ):
         with pytest.raises(Denied):
-            await asyncio.wait_for(link.wait(), 30)
+            await asyncio.wait_for(link.wait(), 60)
 
 
 async def test_a_link_that_was_taken_away_is_asked_for_again(fake_hub: FakeHub) -> None:
@@ -194,12 +194,12 @@ async def test_a_link_that_was_taken_away_is_asked_for_again(fake_hub: FakeHub) 
         Link(connection, Answering(), [EMSP], backoff=AT_ONCE) as link,
     ):
         first = await hub.streams.get()
-        await asyncio.wait_for(link.connected.wait(), 30)
+        await asyncio.wait_for(link.connected.wait(), 60)
         hub.refuse = grpc.StatusCode.PERMISSION_DENIED
         first.outgoing.put_nowait(None)
         while hub.refused < 3:
             await asyncio.sleep(0.01)
         hub.refuse = None
-        second = await asyncio.wait_for(hub.streams.get(), 30)
-        await asyncio.wait_for(link.connected.wait(), 30)
+        second = await asyncio.wait_for(hub.streams.get(), 60)
+        await asyncio.wait_for(link.connected.wait(), 60)
         second.outgoing.put_nowait(None)

@@ -1,7 +1,6 @@
 """Client streams in chunks."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from hub.domain.errors import Invalid, invalid
 from hub.rpc.chunks import chunks
+from tests.support import eventually
 
 
 async def numbers(count: int, fail: bool = False, pause: bool = False) -> AsyncIterator[int]:
@@ -49,6 +49,4 @@ async def test_a_reader_that_stops_early_leaves_no_task_behind() -> None:
     async with aclosing(chunks(numbers(10_000), 5)) as arriving:
         assert await anext(arriving)
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.01)
-    gc.collect()
-    assert asyncio.all_tasks() == before
+    await eventually(lambda: asyncio.all_tasks() == before)

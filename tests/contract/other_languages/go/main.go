@@ -67,7 +67,7 @@ func describe(err error) string {
 }
 
 func run() (map[string]any, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
 	defer cancel()
 
 	key, registered, err := registerPlatform(ctx)
