@@ -1,20 +1,24 @@
-"""Submitting CDRs so that each arrives exactly once, whatever crashes in between."""
+"""Submitting CDRs so that each arrives exactly once, whatever crashes in between; and looking them up again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from roamhub.v1.cdr_object_pb2 import Cdr
 from roamhub.v1.cdr_pb2 import (
     BatchSubmitCdrsRequest,
     CdrOutcome,
+    CdrRecord,
+    CdrState,
+    ListCdrsRequest,
     SubmitCdrRequest,
     SubmitCdrResponse,
 )
 from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
-from roamhub.v1.common_pb2 import ItemError
+from roamhub.v1.common_pb2 import ItemError, PartyKey
 
 from adapters.partner.connection import Connection
 from adapters.partner.errors import Exhausted, Interrupted, RoamhubError, TimedOut, Unreachable, from_item
@@ -40,7 +44,7 @@ class Submission:
 
 
 class Cdrs:
-    """Submits the CDRs of one outbox."""
+    """Submits the CDRs of one outbox, and lists what is on record."""
 
     def __init__(self, connection: Connection, outbox: Outbox, backoff: Backoff | None = None) -> None:
         self._connection = connection
@@ -109,6 +113,43 @@ class Cdrs:
                 done += len(waiting)
                 progress(len(waiting))
         return done
+
+    async def recorded(
+        self,
+        *,
+        party: PartyKey | None = None,
+        counterparty: PartyKey | None = None,
+        state: CdrState.ValueType | None = None,
+        ended_from: datetime | None = None,
+        ended_before: datetime | None = None,
+    ) -> AsyncIterator[CdrRecord]:
+        """Yield the CDRs that the hub has on record for this platform, as its CPO or its eMSP, in the journal's order.
+
+        Args:
+            party: Only those of this party, one of the platform's own; None: of all of them.
+            counterparty: Only those with this party on the other side; goes with `party`.
+            state: Only those in this state, such as CDR_STATE_ACCEPTED; None: all.
+            ended_from: Only those whose session ended then or later; an aware time.
+            ended_before: Only those whose session ended earlier.
+
+        Raises:
+            Invalid: `counterparty` without `party`, or a state that is not listed by.
+            RoamhubError: The hub refused.
+        """
+        request = ListCdrsRequest(party=party, counterparty=counterparty)
+        if state is not None:
+            request.state = state
+        if ended_from is not None:
+            request.end_time_from.FromDatetime(ended_from)
+        if ended_before is not None:
+            request.end_time_before.FromDatetime(ended_before)
+        while True:
+            page = await self._connection.call(self._connection.stub(CdrServiceStub).ListCdrs, request)
+            for record in page.cdrs:
+                yield record
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     def close(self) -> None:
         """Stop the thread that writes; the outbox stays open."""

@@ -14,7 +14,7 @@ from roamhub.v1 import cdr_object_pb2, cdr_pb2, cdr_pb2_grpc, common_pb2, journa
 from adapters.partner.cdrs import Cdrs
 from adapters.partner.connection import Connection
 from adapters.partner.credentials import Credentials, Store
-from adapters.partner.errors import Precondition
+from adapters.partner.errors import Invalid, Precondition
 from adapters.partner.outbox import Outbox
 from adapters.partner.returns import Returns
 from hub.app.cdrs.standings import due
@@ -25,7 +25,7 @@ from hub.domain.ids import ObjectId, PartyId
 from hub.domain.parties import Role
 from hub.main import Hub
 from hub.main.hub import system_clock
-from tests.cdrs import make_cdr, number, period
+from tests.cdrs import NOW, make_cdr, number, period
 from tests.conftest import PartnerFactory
 from tests.support import Partner, Refusal, agree, refusal
 
@@ -310,6 +310,33 @@ async def test_the_sdk_puts_right_withdraws_and_decides(sides: Sides, tmp_path: 
         assert caught.value.reason == "CDR_STATE"
         assert [record async for record in queue.waiting(own_turn=False)] == []
         cdrs.close()
+    await ours.close()
+    await theirs.close()
+
+
+async def test_the_sdk_looks_up_what_is_on_record(sides: Sides, tmp_path: Path) -> None:
+    cpo, emsp, _ = sides.partners
+    ours, theirs = sides.connection(cpo), sides.connection(emsp)
+    for made in (make_cdr("C1"), wrong("C2"), doubtful("C3")):
+        await sides.submit(made)
+    party, other = (common_pb2.PartyKey(country_code=c, party_id=p) for c, p in (("NL", "CPO"), ("DE", "MSP")))
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        for connection, own, counterparty in ((ours, party, other), (theirs, other, party)):
+            cdrs = Cdrs(connection, outbox)
+
+            async def names(cdrs: Cdrs = cdrs, **wanted: Any) -> list[str]:
+                return [record.cdr.id async for record in cdrs.recorded(**wanted)]
+
+            assert await names() == ["C1", "C2", "C3"]
+            assert await names(party=own, counterparty=counterparty) == ["C1", "C2", "C3"]
+            assert await names(party=own, counterparty=own) == []
+            assert await names(state=cdr_pb2.CDR_STATE_RETURNED) == ["C2"]
+            assert await names(ended_from=NOW - timedelta(days=2)) == ["C1", "C2", "C3"]
+            assert await names(ended_before=NOW - timedelta(days=2)) == []
+            with pytest.raises(Invalid) as caught:
+                await names(counterparty=counterparty)
+            assert [violation.field for violation in caught.value.violations] == ["counterparty"]
+            cdrs.close()
     await ours.close()
     await theirs.close()
 

@@ -13,10 +13,13 @@ from roamhub.v1.cdr_pb2 import (
     BatchSubmitCdrsRequest,
     BatchSubmitCdrsResponse,
     CdrOutcome,
+    CdrRecord,
+    ListCdrsRequest,
+    ListCdrsResponse,
     SubmitCdrResponse,
 )
 from roamhub.v1.cdr_pb2_grpc import CdrServiceServicer, add_CdrServiceServicer_to_server
-from roamhub.v1.common_pb2 import ItemError
+from roamhub.v1.common_pb2 import ItemError, PartyKey
 
 from adapters.partner.cdrs import Cdrs
 from adapters.partner.errors import Conflict, Denied
@@ -54,6 +57,12 @@ class Clearing(CdrServiceServicer):
             self.answers_lost -= 1
             await context.abort(self.status, "lost")
         return response
+
+    async def ListCdrs(self, request: ListCdrsRequest, context: Any) -> ListCdrsResponse:
+        """Return three pages of one CDR each, and of which country's party they are asked."""
+        number = int(request.page_token or 1)
+        record = CdrRecord(cdr=Cdr(country_code=request.party.country_code, id=str(number)))
+        return ListCdrsResponse(cdrs=[record], next_page_token=str(number + 1) if number < 3 else "")
 
 
 def cdr(number: int | str) -> Cdr:
@@ -176,3 +185,14 @@ def test_an_outbox_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
     with Outbox(path) as outbox:
         outbox.put([cdr(2)], "C1")
         assert [(waiting.cdr.id, waiting.replaces) for waiting in outbox.pending(10)] == [("1", ""), ("2", "C1")]
+
+
+async def test_what_is_on_record_comes_page_by_page(fake_hub: FakeHub, tmp_path: Path) -> None:
+    clearing = fake(Clearing)()
+    async with fake_hub.serving((add_CdrServiceServicer_to_server, clearing)), fake_hub.connected() as connection:
+        with Outbox(tmp_path / "outbox.db") as outbox:
+            cdrs = Cdrs(connection, outbox, AT_ONCE)
+            party = PartyKey(country_code="NL", party_id="ABC")
+            found = [(each.cdr.country_code, each.cdr.id) async for each in cdrs.recorded(party=party)]
+            cdrs.close()
+    assert found == [("NL", "1"), ("NL", "2"), ("NL", "3")]
