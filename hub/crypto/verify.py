@@ -5,8 +5,9 @@ The chain, each link resting on those before it:
 1. the roots sign the keyring; 2. a key of it signs the statement; 3. a key of it signs the checkpoint; 4. the trees
 that the statement names are earlier states of the checkpoint's; 5. the statement's issue stands in the journal, at an
 index for which its key holds; 6. the disclosed leaves stand in the journal, in the period's range, the last being its
-cut-off; 7. they commit to the CDRs shown; 8. the totals follow from the lines; 9. the lines follow from the CDRs;
-10. the readable files are renderings of the statement; 11. the acknowledgements are about it, and signed.
+cut-off; 7. they are between the statement's sides, and commit to the CDRs shown; 8. the totals follow from the lines;
+9. the lines follow from the CDRs, none of which is stated or credited twice; 10. the readable files are renderings of
+the statement; 11. the acknowledgements are about it, and signed.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from hub.domain.canonical import MalformedDocument, digest
 from hub.domain.checkpoints import Checkpoint, MalformedNote, parse_note
 from hub.domain.clearing.amounts import minor_text
 from hub.domain.clearing.items import ClearingItem
+from hub.domain.ids import PartyId
 from hub.domain.journal import EntryKind
 from hub.domain.keyring import Keyring, Use
 from hub.domain.leaf import Leaf, MalformedLeaf, check_openings
@@ -31,6 +33,7 @@ from hub.domain.statements import (
     Statement,
     WrongTotals,
     check_items,
+    check_once,
     check_totals,
     make_manifest,
     parse_statement,
@@ -160,7 +163,7 @@ class _Verifier:
             )
         except BadProof as error:
             raise Failed(Failure.NOT_IN_JOURNAL, f"the statement's issue: {error}") from None
-        _opened(issued, EntryKind.STATEMENT_ISSUED, "statement", self.digest.encode())
+        self._opened(issued, EntryKind.STATEMENT_ISSUED, "statement", self.digest.encode())
         if issued.index < self.statement.terms.after.size:
             raise Failed(Failure.NOT_IN_JOURNAL, "the statement was issued before its period ended")
         holding = verify_keys(self.keyring.holding(Use.STATEMENT, issued.index))
@@ -190,11 +193,39 @@ class _Verifier:
 
     def contents(self) -> str:
         *cdrs, cut_off = self.parts.leaves
-        _opened(cut_off, EntryKind.CUT_OFF, "period", self.statement.terms.period.name.encode())
-        self.items = [(leaf.index, _item(leaf)) for leaf in cdrs]
+        self._opened(cut_off, EntryKind.CUT_OFF, "period", self.statement.terms.period.name.encode())
+        self.items = [(leaf.index, self._item(leaf)) for leaf in cdrs]
         return f"{len(self.items)} CDRs opened"
 
+    def _item(self, leaf: DisclosedLeaf) -> ClearingItem:
+        try:
+            return ClearingItem.from_bytes(self._opened(leaf, EntryKind.CDR_ACCEPTED, "settlement"))
+        except MalformedDocument as error:
+            raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index}: {error}") from None
+
+    def _opened(self, leaf: DisclosedLeaf, kind: EntryKind, name: str, value: bytes | None = None) -> bytes:
+        """Return the value of a field that a leaf between the statement's sides has to show; raises Failed."""
+        try:
+            parsed = Leaf.from_bytes(leaf.preimage)
+            check_openings(parsed, leaf.openings)
+        except (MalformedLeaf, ValueError) as error:
+            raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index}: {error}") from None
+        if parsed.kind != kind:
+            raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} is no {kind}")
+        terms = self.statement.terms
+        # The journal tells partners of an entry by its parties: what names others was never shown to these.
+        if (parsed.owner, parsed.counterparty) != (str(terms.creditor.party), str(terms.debtor.party)):
+            raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} is between other parties")
+        if name not in leaf.openings:
+            raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} does not show its {name}")
+        shown = leaf.openings[name].value
+        if value is not None and shown != value:
+            raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} is about another {name}")
+        return shown
+
     def totals(self) -> str:
+        if self.statement.terms.held or self.statement.terms.brought_forward:
+            raise Failed(Failure.TOTALS_WRONG, "an amount is held or brought forward, and the bundle proves neither")
         try:
             check_totals(self.statement)
         except WrongTotals as error:
@@ -206,10 +237,8 @@ class _Verifier:
         manifest = make_manifest((leaf.index, leaf_hash(leaf.preimage)) for leaf in self.parts.leaves[:-1])
         if manifest != self.statement.manifest:
             raise Failed(Failure.CDRS_DIFFER, "the CDRs are not those of the statement's manifest")
-        names = [item.cdr.casefold() for _, item in self.items]
-        if len(set(names)) != len(names):
-            raise Failed(Failure.CDRS_DIFFER, "a CDR stands in the statement twice")
         try:
+            check_once([item for _, item in self.items])
             check_items(self.statement, [item for _, item in self.items])
         except WrongTotals as error:
             raise Failed(Failure.CDRS_DIFFER, str(error)) from None
@@ -223,10 +252,16 @@ class _Verifier:
         return ", ".join(sorted(rendered))
 
     def acknowledged(self) -> str:
-        found = [self._acknowledgement(each) for each in self.parts.acknowledgements]
-        return "; ".join(found) or "none"
+        answers: dict[PartyId, str] = {}
+        for data in self.parts.acknowledgements:
+            party, said = self._acknowledgement(data)
+            if party in answers:
+                raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, f"{party} answers twice")
+            answers[party] = said
+        return "; ".join(answers.values()) or "none"
 
-    def _acknowledgement(self, data: bytes) -> str:
+    def _acknowledgement(self, data: bytes) -> tuple[PartyId, str]:
+        """Return who answers, and what, with whose word it is; raises Failed."""
         try:
             envelope = dsse.parse(data, dsse.ACKNOWLEDGEMENT_TYPE)
             acknowledgement = Acknowledgement.from_bytes(envelope.payload)
@@ -241,9 +276,9 @@ class _Verifier:
             raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, "it names a line that there is not")
         since, until = self.parts.proofs.issued.index, self.checkpoint.size - 1
         if envelope.signers(verify_keys(self.keyring.witnessing(Use.ACKNOWLEDGEMENT, since, until, party))):
-            return f"{party} {acknowledgement.decision}, signed by the party"
+            return party, f"{party} {acknowledgement.decision}, signed by the party"
         if envelope.signers(verify_keys(self.keyring.witnessing(Use.STATEMENT, since, until))):
-            return f"{party} {acknowledgement.decision}, attested by the hub"
+            return party, f"{party} {acknowledgement.decision}, attested by the hub"
         raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, f"neither {party} nor the hub signed it")
 
     def summary(self) -> Summary:
@@ -303,27 +338,3 @@ def verify_bundle(data: bytes, roots: Roots, *, newer_keyring: bytes | None = No
             passed.add(name)
             checks.append(Check(name=name, outcome=Outcome.PASSED, detail=detail))
     return Report(checks=checks, summary=verifier.summary() if "statement" in passed else None)
-
-
-def _opened(leaf: DisclosedLeaf, kind: EntryKind, name: str, value: bytes | None = None) -> bytes:
-    """Return the value of a field that the leaf has to show; raises Failed."""
-    try:
-        parsed = Leaf.from_bytes(leaf.preimage)
-        check_openings(parsed, leaf.openings)
-    except (MalformedLeaf, ValueError) as error:
-        raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index}: {error}") from None
-    if parsed.kind != kind:
-        raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} is no {kind}")
-    if name not in leaf.openings:
-        raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} does not show its {name}")
-    shown = leaf.openings[name].value
-    if value is not None and shown != value:
-        raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index} is about another {name}")
-    return shown
-
-
-def _item(leaf: DisclosedLeaf) -> ClearingItem:
-    try:
-        return ClearingItem.from_bytes(_opened(leaf, EntryKind.CDR_ACCEPTED, "settlement"))
-    except MalformedDocument as error:
-        raise Failed(Failure.LEAF_MISMATCH, f"entry {leaf.index}: {error}") from None

@@ -8,6 +8,7 @@ from the lines, `check_items` every line from the items that the tree proves.
 from hub.domain.statements.compute import (
     WrongTotals,
     check_items,
+    check_once,
     check_totals,
     make_manifest,
     make_statement,
@@ -38,6 +39,7 @@ __all__ = [
     "TreeHead",
     "WrongTotals",
     "check_items",
+    "check_once",
     "check_totals",
     "make_manifest",
     "make_statement",

@@ -1,6 +1,7 @@
 """Making a statement from items, and making sure that one follows from its items."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from hub.domain.agreements import Rounding
@@ -8,6 +9,7 @@ from hub.domain.clearing.amounts import round_e4
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.lines import Line, TaxBucket, make_buckets, make_lines
 from hub.domain.errors import Precondition
+from hub.domain.ids import fold
 from hub.domain.statements.model import Manifest, Statement, StatementTerms, Totals
 
 
@@ -114,6 +116,34 @@ def check_items(statement: Statement, items: Iterable[ClearingItem]) -> None:
             raise WrongTotals(f"line {number} does not follow from its CDRs")
     if again != statement:
         raise WrongTotals("the totals do not follow from the CDRs")
+
+
+def check_once(items: Sequence[ClearingItem]) -> None:
+    """Check that a CDR is stated once, and credited once and in full.
+
+    The CDR that a credit credits may stand in an earlier statement; then it cannot be compared here.
+
+    Raises:
+        WrongTotals: It is not; the message names the CDR.
+    """
+    stated = {fold(item.cdr): item for item in items}
+    if len(stated) != len(items):
+        raise WrongTotals("a CDR stands in the statement twice")
+    credited: set[str] = set()
+    for item in items:
+        if not item.credit_of:
+            continue
+        original = stated.get(fold(item.credit_of))
+        if fold(item.credit_of) in credited:
+            raise WrongTotals(f"{item.credit_of} is credited twice")
+        credited.add(fold(item.credit_of))
+        if original is not None and not _undoes(item, original):
+            raise WrongTotals(f"{item.cdr} is not {item.credit_of} negated")
+
+
+def _undoes(credit: ClearingItem, original: ClearingItem) -> bool:
+    """Say whether a credit is all of a charge negated; it may spell the charge's id its own way."""
+    return not original.credit_of and credit == replace(original.credited(cdr=credit.cdr), credit_of=credit.credit_of)
 
 
 def _own(item: ClearingItem, terms: StatementTerms) -> ClearingItem:

@@ -1,7 +1,7 @@
 """A statement as bytes, and back; the format is described in `docs/proof.md`."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from hub.domain.agreements import Rounding
@@ -31,6 +31,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _STATE = re.compile(r"[A-Z]{2}")
 T = TypeVar("T")
 
+_DAY = timedelta(days=1)
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -112,6 +113,8 @@ def _parse(fields: Fields) -> Statement:
     agreement_name, version = agreement.text("name"), agreement.integer("version")
     agreement.end()
     creditor, debtor = _read_side(fields.object("creditor")), _read_side(fields.object("debtor"))
+    if creditor.party == debtor.party:
+        raise MalformedDocument("nobody owes themselves")
     currency = fields.text("currency")
     if not _CURRENCY.fullmatch(currency):
         raise MalformedDocument("currency is not three capital letters")
@@ -122,6 +125,7 @@ def _parse(fields: Fields) -> Statement:
     rounding.end()
     if (before.size, after.size) != (period.first_index, period.end_index) or before.size > after.size:
         raise MalformedDocument("the trees are not those at the period's ends")
+    _check_names(name, period, agreement_name, currency)
     tax_table = _hash(fields.text("tax_table"))
     rows = tuple(_ended(row, read_row(row)) for row in fields.objects("tax_rows"))
     manifest = fields.object("manifest")
@@ -157,6 +161,15 @@ def _parse(fields: Fields) -> Statement:
         taxes=taxes,
         totals=_read_totals(fields.object("totals"), currency),
     )
+
+
+def _check_names(name: str, period: PeriodTerms, agreement: str, currency: str) -> None:
+    """Check that the names say whose statement it is, and that the period's times can be a period's."""
+    if not period.name.startswith(f"{agreement}/periods/") or name != f"{period.name}/statements/{currency.lower()}":
+        raise MalformedDocument("the names are not those of one agreement, its period and its statement")
+    # The first local date is a day off that of UTC at the most, whatever the zone.
+    if period.start_time >= period.end_time or abs(period.first_date - period.start_time.date()) > _DAY:
+        raise MalformedDocument("the period's times contradict each other")
 
 
 def time_text(instant: datetime) -> str:

@@ -73,7 +73,7 @@ def terms(*, first_index: int = 0, end_index: int = 100, **changes: object) -> S
     leaves = [leaf_hash(str(number).encode()) for number in range(end_index)]
     facts: dict[str, object] = {
         "hub": "hub.example/clearing",
-        "name": f"{AGREEMENT}/periods/2026-09/statements/eur",
+        "name": f"{AGREEMENT}/periods/2026-09/statements/{str(changes.get('currency', 'EUR')).lower()}",
         "period": PeriodTerms(
             name=f"{AGREEMENT}/periods/2026-09",
             cycle="MONTHLY",

@@ -157,6 +157,12 @@ def test_other_cdrs_make_another_statement(given: list[ClearingItem], says: str)
         ("manifest.sha256", ""),
         ("tax_table", "x"),
         ("agreement.version", -1),
+        ("agreement.name", "agreements/other"),
+        ("period.name", "agreements/nl-cpo-de-msp/periods/2026-08"),
+        ("name", "agreements/nl-cpo-de-msp/periods/2026-09/statements/usd"),
+        ("period.start_time", "2026-09-30T22:00:00.000000Z"),
+        ("period.first_date", "2026-07-01"),
+        ("debtor.party", "NL-CPO"),
     ],
 )
 def test_a_malformed_statement_is_refused(path: str, value: object) -> None:

@@ -17,14 +17,16 @@ from hub.cli.app import run as roamhub
 from hub.crypto.keyring import sign_keyring
 from hub.crypto.report import Failure, Outcome
 from hub.crypto.verify import verify_bundle
+from hub.domain.acknowledgements import Decision, Reason
 from hub.domain.bundle import MalformedBundle, read_bundle, write_bundle
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.ids import PartyId
 from hub.domain.journal import EntryKind
 from hub.domain.keyring import KeyringKey
-from hub.domain.leaf import Opening
-from hub.domain.merkle import EMPTY_ROOT
-from hub.domain.statements import TreeHead, statement_bytes
+from hub.domain.leaf import Leaf, Opening
+from hub.domain.merkle import EMPTY_ROOT, leaf_hash
+from hub.domain.statements import BroughtForward, Held, TreeHead, make_manifest, statement_bytes
+from hub.domain.statements.compute import make_totals
 from tests.unit.clearing.making import CPO, item, items
 from tests.unit.proof.making import (
     KEY,
@@ -170,6 +172,77 @@ def a_cdr_stands_twice(case: Case) -> None:
     case.document, case.issued = twin.document, twin.issued
 
 
+def a_cdr_is_credited_twice(case: Case) -> None:
+    charge = item(1)
+    become(case, charge, charge.credited(cdr="NL-CPO/1-credit"), charge.credited(cdr="NL-CPO/1-CREDIT-2"))
+
+
+def a_credit_gives_back_more_than_was_charged(case: Case) -> None:
+    charge = item(1)
+    become(case, charge, replace(charge.credited(cdr="NL-CPO/1-credit"), amount=-charge.amount - 1))
+
+
+def a_credit_in_another_line(case: Case) -> None:
+    charge = item(1)
+    become(case, charge, replace(charge.credited(cdr="NL-CPO/1-credit"), country="BE"))
+
+
+def a_credit_is_credited(case: Case) -> None:
+    credit = item(1).credited(cdr="NL-CPO/1-credit")
+    again = replace(credit, cdr="NL-CPO/2", amount=-credit.amount, energy=-credit.energy, credit_of=credit.cdr)
+    become(case, item(1), credit, again)
+
+
+def become(case: Case, *given: ClearingItem) -> None:
+    """Let the hub have journalled and stated other CDRs."""
+    other = settle(given)
+    case.journal, case.items, case.statement = other.journal, other.items, other.statement
+    case.document, case.issued = other.document, other.issued
+
+
+def an_amount_is_brought_forward(case: Case) -> None:
+    """The hub adds what it likes to what is payable, with totals that are right."""
+    claimed = BroughtForward(statement="ab" * 32, amount=1_000_00, reason="DISPUTE_CLOSED")
+    with_amounts(case, brought_forward=(claimed,))
+
+
+def an_amount_is_held(case: Case) -> None:
+    with_amounts(case, held=(Held(index=case.items[0][0], amount=7_00, reason="DISPUTE"),))
+
+
+def with_amounts(case: Case, **changes: object) -> None:
+    terms = replace(case.statement.terms, **changes)  # type: ignore[arg-type]
+    restate(case, terms=terms, totals=make_totals(terms, case.statement.lines, case.statement.taxes))
+
+
+def a_cdr_between_other_parties(case: Case) -> None:
+    other_parties(case, case.items[0][0])
+
+
+def a_cut_off_between_other_parties(case: Case) -> None:
+    other_parties(case, case.statement.terms.period.end_index - 1)
+
+
+def an_issue_told_to_other_parties(case: Case) -> None:
+    other_parties(case, case.issued)
+
+
+def other_parties(case: Case, index: int) -> None:
+    """Let an entry have been recorded for somebody else, and all that rests on it follow."""
+    leaf = Leaf.from_bytes(case.journal.leaves[index])
+    case.journal.leaves[index] = replace(leaf, counterparty="FR-XYZ").to_bytes()
+    if index == case.issued:
+        return
+    terms, end = case.statement.terms, case.statement.terms.period.end_index
+    manifest = make_manifest((each, leaf_hash(case.journal.leaves[each])) for each, _ in case.items)
+    restate(case, terms=replace(terms, after=case.journal.head(end)), manifest=manifest)
+
+
+def one_party_answers_twice(case: Case) -> None:
+    case.acknowledge(PARTNER)
+    case.acknowledge(KEY, decision=Decision.REJECT, reasons=(Reason(code="PRICE", text=""),))
+
+
 def roots_that_never_were(case: Case) -> None:
     terms = replace(case.statement.terms, before=TreeHead(size=5, root=bytes(32)))
     restate(case, terms=terms)
@@ -223,7 +296,16 @@ ATTACKS: list[tuple[Callable[[Case], None], Failure]] = [
     (a_cdr_is_left_out, Failure.CDRS_DIFFER),
     (wrong_lines, Failure.CDRS_DIFFER),
     (a_cdr_stands_twice, Failure.CDRS_DIFFER),
+    (a_cdr_is_credited_twice, Failure.CDRS_DIFFER),
+    (a_credit_gives_back_more_than_was_charged, Failure.CDRS_DIFFER),
+    (a_credit_in_another_line, Failure.CDRS_DIFFER),
+    (a_credit_is_credited, Failure.CDRS_DIFFER),
+    (a_cdr_between_other_parties, Failure.LEAF_MISMATCH),
+    (a_cut_off_between_other_parties, Failure.LEAF_MISMATCH),
+    (an_issue_told_to_other_parties, Failure.LEAF_MISMATCH),
     (wrong_totals, Failure.TOTALS_WRONG),
+    (an_amount_is_brought_forward, Failure.TOTALS_WRONG),
+    (an_amount_is_held, Failure.TOTALS_WRONG),
     (roots_that_never_were, Failure.TREE_INCONSISTENT),
     (an_earlier_tree_that_is_not_empty, Failure.TREE_INCONSISTENT),
     (a_cdr_of_an_earlier_period, Failure.OUTSIDE_PERIOD),
@@ -231,6 +313,7 @@ ATTACKS: list[tuple[Callable[[Case], None], Failure]] = [
     (acknowledged_for_a_stranger, Failure.ACKNOWLEDGEMENT_INVALID),
     (acknowledged_by_the_wrong_side, Failure.ACKNOWLEDGEMENT_INVALID),
     (another_statement_acknowledged, Failure.ACKNOWLEDGEMENT_INVALID),
+    (one_party_answers_twice, Failure.ACKNOWLEDGEMENT_INVALID),
     (no_acknowledgement, Failure.ACKNOWLEDGEMENT_INVALID),
 ]
 
@@ -240,6 +323,20 @@ def test_every_attack_is_named_for_what_it_is(attack: Callable[[Case], None], fa
     case = settle()
     attack(case)
     assert outcome(case) is failure
+
+
+def test_a_credit_of_an_earlier_statements_cdr_verifies() -> None:
+    assert outcome(settle([item(1).credited(cdr="NL-CPO/1-credit")])) is None
+
+
+def test_a_credit_may_spell_the_id_of_its_charge_in_its_own_way() -> None:
+    charge = item(1, cdr="NL-CPO/abc")
+    credit = replace(charge.credited(cdr="NL-CPO/abc-credit"), credit_of="NL-CPO/ABC")
+    assert outcome(settle([charge, credit])) is None
+
+
+def test_two_ids_that_the_hub_tells_apart_are_two_cdrs() -> None:
+    assert outcome(settle([item(cdr="NL-CPO/stra\u00dfe"), item(cdr="NL-CPO/strasse")])) is None
 
 
 def test_acknowledgements_of_the_party_and_of_the_hub_count() -> None:
