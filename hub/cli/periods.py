@@ -27,6 +27,8 @@ def _group() -> None:
 
     A period is cut off, calculated, reviewed and issued. Each step takes another person than the one before: --as DIR
     acts with another operator's certificate. The hub itself cuts off and calculates what is due.
+
+    A step with several periods ends at the first that is refused; those before it are done, and shown.
     """
 
 
@@ -112,18 +114,21 @@ def issue(periods: Names, config: ConfigFile = None, act_as: MaybeActAs = None, 
 
 
 def _step(method: str, names: list[str], request: Any, config: Path | None, act_as: Path | None, json: bool) -> None:  # noqa: ANN401
-    """Take one step with each period, as it was read just before."""
+    """Take one step with each period, as it was read just before; show those done, also when a later one is refused."""
     from roamhub.v1.admin_pb2_grpc import AdminServiceStub
     from roamhub.v1.clearing_pb2 import GetPeriodRequest
     from roamhub.v1.clearing_pb2_grpc import ClearingServiceStub
 
-    done = []
-    with hub_channel(config, act_as) as channel:
-        read, step = ClearingServiceStub(channel).GetPeriod, getattr(AdminServiceStub(channel), method)
-        for name in names:
-            known = call(read, GetPeriodRequest(name=name))
-            done.append(call(step, request(known), seconds=600))
-    _print(done, json)
+    done: list[Period] = []
+    try:
+        with hub_channel(config, act_as) as channel:
+            read, step = ClearingServiceStub(channel).GetPeriod, getattr(AdminServiceStub(channel), method)
+            for name in names:
+                known = call(read, GetPeriodRequest(name=name))
+                done.append(call(step, request(known), seconds=600))
+    finally:
+        if done:
+            _print(done, json)
 
 
 def _print(periods: "list[Period]", json: bool) -> None:

@@ -107,6 +107,20 @@ async def test_what_cannot_be_understood_is_exit_2(
     assert (code, said in error) == (2, True)
 
 
+async def test_of_several_periods_those_that_were_done_before_a_refusal_are_shown(
+    hub: Hub, pair: tuple[Partner, Partner], roamhub: Roamhub, operator_channel: grpc.aio.Channel
+) -> None:
+    await hub.committer.run(lambda uow: follow_clock(uow, hub.clearing))
+    stub = ClearingServiceStub(operator_channel)
+    (period,) = (await stub.ListPeriods(pb.ListPeriodsRequest(parent="agreements/-"))).periods
+    code, out, error = await roamhub("period", "cut-off", period.name, period.name, "--json")
+    assert (code, [each["name"] for each in json.loads(out)]) == (3, [period.name])
+    assert json.loads(error)["error"]["reason"] == "PERIOD_STATE"
+    code, out, error = await roamhub("period", "calculate", period.name, period.name)
+    assert (code, period.name in out) == (3, True)
+    assert error.startswith("roamhub: PERIOD_STATE: ")
+
+
 async def test_periods_are_listed_and_cut_off_with_a_word_on_what_is_missing(
     hub: Hub, pair: tuple[Partner, Partner], roamhub: Roamhub, operator_channel: grpc.aio.Channel
 ) -> None:
