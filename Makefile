@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 MUTATION := .venv-mutation
 MUTMUT := mutmut==3.8.1
+# A registry that answers slowly, or not the first few times, is no reason to give up.
+export PIP_RETRIES ?= 10
+export PIP_TIMEOUT ?= 60
 
 .PHONY: help setup demo test test-postgresql check format generate lock bench baseline mutate clean
 help: ## Show the targets
