@@ -5,12 +5,14 @@ the file; an unknown key in either is an error. Secrets are paths to files, neve
 printed from this module (`roamhub doctor --settings`).
 """
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _PREFIX = "ROAMHUB_"
 
@@ -106,6 +108,8 @@ def from_mapping(given: Mapping[str, Any]) -> Config:
 def _convert(name: str, kind: Any, value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ConfigError(f"{name}: expected {kind.__name__}")
+    if kind is Path and value == "":
+        raise ConfigError(f"{name}: name a folder")
     if kind is int and isinstance(value, float):
         raise ConfigError(f"{name}: expected a whole number")
     try:
@@ -116,6 +120,13 @@ def _convert(name: str, kind: Any, value: Any) -> Any:  # noqa: ANN401
 
 _ADDRESS = re.compile(r"[^\s]*:[0-9]{1,5}")
 _PORT_MAX = 65_535
+#: What a certificate can name: labels of letters, digits, hyphens; names in other scripts in their xn-- form.
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
+#: Checkpoints name their journal on a line of its own, and its keys after it by this name and a number.
+_JOURNAL = re.compile(r"[^\s+]{1,200}")
+#: Less would turn away what partners need to say to join and to roam.
+_MESSAGE_BYTES_LEAST = 65_536
 #: Libraries keep sizes, and times in milliseconds, in 31 bits.
 _LARGEST = 2**31
 _LONGEST_SECONDS = 86_400
@@ -127,11 +138,46 @@ def _check(config: Config) -> None:
         raise ConfigError("log_format: console or json")
     if config.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ConfigError("log_level: DEBUG, INFO, WARNING or ERROR")
-    if not any(name.strip() for name in config.server_names.split(",")):
-        raise ConfigError("server_names: name at least one")
-    if config.database_url and re.split("[:+]", config.database_url)[0] not in {"sqlite", "postgresql"}:
-        raise ConfigError("database_url: sqlite:///PATH or postgresql://...")
+    if not _JOURNAL.fullmatch(config.journal_name):
+        raise ConfigError("journal_name: one word of at most 200 characters, without a plus sign")
+    _check_names(config)
+    _check_database(config.database_url)
     _check_addresses(config)
+
+
+def _check_names(config: Config) -> None:
+    names = [name.strip() for name in config.server_names.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("server_names: name at least one")
+    for name in names:
+        if not _is_host(name):
+            raise ConfigError(
+                f"server_names: {name}: expected a host name (others than ASCII as xn--) or an IP address"
+            )
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _HOST.fullmatch(name) is not None
+    return True
+
+
+def _check_database(url: str) -> None:
+    """Look at the form alone: whether the database is there is found out when it is opened."""
+    if not url:
+        return
+    kind = re.split("[:+]", url)[0]
+    if kind == "sqlite" and re.fullmatch(r"sqlite(\+pysqlite)?:///(?!:memory:).+", url):
+        return
+    try:
+        if kind == "postgresql" and "://" in url and urlsplit(url).port != 0:
+            return
+    except ValueError:  # a port that is none
+        pass
+    # The URL may hold a password: it is not repeated.
+    raise ConfigError("database_url: sqlite:///PATH or postgresql://HOST:PORT/NAME")
 
 
 def _check_numbers(config: Config) -> None:
@@ -145,6 +191,8 @@ def _check_numbers(config: Config) -> None:
     ):
         if not 0 < getattr(config, name) < _LARGEST:
             raise ConfigError(f"{name}: must be greater than 0, and finite")
+    if config.message_bytes_max < _MESSAGE_BYTES_LEAST:
+        raise ConfigError(f"message_bytes_max: must be at least {_MESSAGE_BYTES_LEAST}")
     for name in ("drain_seconds", "clock_skew_seconds"):
         if not 0 <= getattr(config, name) < _LARGEST:
             raise ConfigError(f"{name}: must not be negative, and finite")
@@ -160,3 +208,10 @@ def _check_addresses(config: Config) -> None:
             raise ConfigError(f"{name}: expected host:port")
         if int(address.rpartition(":")[2] or 0) > _PORT_MAX:
             raise ConfigError(f"{name}: a port is at most {_PORT_MAX}")
+    if config.listen == config.register_listen and not config.listen.endswith(":0"):
+        raise ConfigError("register_listen: is the same as listen; registration has a port of its own")
+    for name in ("public_endpoint", "public_register_endpoint"):
+        address = getattr(config, name)
+        host, _, port = address.rpartition(":")
+        if address and not (_is_host(host.strip("[]")) and _ADDRESS.fullmatch(address) and 0 < int(port) <= _PORT_MAX):
+            raise ConfigError(f"{name}: expected host:port, as partners dial it")

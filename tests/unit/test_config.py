@@ -41,7 +41,24 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
         ("log_format", "xml"),
         ("log_level", "LOUD"),
         ("server_names", " , "),
+        ("server_names", "hub.example, two words"),
+        ("server_names", "h\u00e4b.example"),
+        ("server_names", "hub.example:7443"),
+        ("public_endpoint", "hub.example"),
+        ("public_endpoint", "hub.example:0"),
+        ("public_endpoint", ":7443"),
+        ("public_register_endpoint", "https://hub.example:7444"),
+        ("register_listen", "127.0.0.1:7443"),
+        ("journal_name", ""),
+        ("journal_name", "hub.example/two words"),
+        ("journal_name", "hub.example/a\n"),
+        ("journal_name", "hub.example/a+b"),
         ("database_url", "mysql://hub"),
+        ("database_url", "sqlite://"),
+        ("database_url", "sqlite:///:memory:"),
+        ("database_url", "postgresql"),
+        ("database_url", "postgresql://hub:port/roamhub"),
+        ("message_bytes_max", 1),
         ("calls_per_second", 1.5),
         ("calls_per_second", "many"),
         ("calls_per_second", True),
@@ -53,11 +70,41 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
         ("partner_timeout_seconds", "nan"),
         ("clearing_seconds", "inf"),
         ("data_dir", ["a"]),
+        ("data_dir", ""),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: "):
         from_mapping({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("server_names", "hub.example, *.hub.example, 192.0.2.1, 2001:db8::1, xn--hb-xka.example, hub_1"),
+        ("public_endpoint", "hub.example:443"),
+        ("public_endpoint", "[2001:db8::1]:7443"),
+        ("register_listen", "[::]:7444"),
+        ("journal_name", "hub.example/clearing"),
+        ("database_url", "sqlite:////var/lib/roamhub/hub.db"),
+        ("database_url", "postgresql://hub:secret@db.example:5432/roamhub?sslmode=require"),
+        ("database_url", "postgresql://postgres:@/roamhub?host=/run/postgresql"),
+        ("database_url", "postgresql+psycopg:///roamhub"),
+        ("message_bytes_max", 65_536),
+    ],
+)
+def test_what_operators_write_is_taken_as_it_is(name: str, value: Any) -> None:
+    assert getattr(from_mapping({name: value}), name) == value
+
+
+def test_a_database_that_cannot_be_is_refused_without_its_password() -> None:
+    with pytest.raises(ConfigError) as refused:
+        from_mapping({"database_url": "postgresql://hub:hunter2@db.example:port/roamhub"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_ports_that_the_system_picks_may_all_be_zero() -> None:
+    from_mapping(dict.fromkeys(("listen", "register_listen", "metrics_listen"), "127.0.0.1:0"))
 
 
 def test_a_variable_of_no_setting_is_an_error() -> None:
