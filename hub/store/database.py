@@ -1,5 +1,9 @@
 """Engines for the two databases, opened so that a commit that returned is on disk."""
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -50,6 +54,9 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
         },
     )
 
+    if not read_only:
+        event.listen(engine, "do_connect", lambda *_: _make_private(Path(url.database or "")))
+
     @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
@@ -66,3 +73,12 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
         cursor.close()
 
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner's eyes alone if it is absent; SQLite gives its log beside it the same mode.
+
+    It holds drivers' tokens, and what opens the journal's commitments to them.
+    """
+    with suppress(OSError):  # whatever it is, SQLite will say so better
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

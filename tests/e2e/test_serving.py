@@ -60,7 +60,8 @@ def test_with_no_configuration_it_makes_what_it_needs_serves_and_ends_when_told(
     assert serving["metrics_port"]
     data = tmp_path / "roamhub-data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
-    for name in ("ca.key", "operator.pem", "server.pem", "dial.pem"):
+    secrets = ("ca.key", "operator.pem", "server.pem", "dial.pem", "clearing/root.key", "clearing/signing-1.key")
+    for name in (*secrets, "roamhub.db", "roamhub.db-wal"):
         assert stat.S_IMODE((data / name).stat().st_mode) == 0o600
     assert served.end(number) == 0
 
