@@ -44,7 +44,9 @@ class Config:
     log_format: str = _setting("console", "console or json.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     message_bytes_max: int = _setting(4 * 1024 * 1024, "Largest message accepted, in bytes.")
-    calls_per_second: int = _setting(20_000, "Calls per second each platform may make, over all its connections.")
+    calls_per_second: int = _setting(
+        20_000, "Calls per second each platform may make, over all its connections; messages of streams count."
+    )
     calls_burst: int = _setting(40_000, "Calls a platform may make at once before the rate holds it.")
     keepalive_seconds: int = _setting(30, "How long a silent connection stays before it is asked for life, in seconds.")
     drain_seconds: int = _setting(10, "How long calls in flight may take to finish after SIGTERM, in seconds.")

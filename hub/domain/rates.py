@@ -35,9 +35,7 @@ class RateLimit:
         Raises:
             Exhausted: The caller sends faster than it may; the metadata say when to try again.
         """
-        interval = 1 / self.per_second
-        due = max(self._due.get(caller, now), now)
-        ahead = due - now - interval * (self.burst - 1)
+        ahead = self._ahead(caller, now)
         # A billionth of a second forgives what floating point loses on large clocks.
         if ahead > 1e-9:
             raise Exhausted(
@@ -46,9 +44,27 @@ class RateLimit:
                 per_second=f"{self.per_second:g}",
                 retry_after_seconds=f"{ahead:.3f}",
             )
+        self._count(caller, now)
+
+    def hold(self, caller: str, now: float) -> float:
+        """Count one message of a stream, and return for how many seconds it has to wait: its sender then waits too.
+
+        Args:
+            caller: As of `admit`: calls and messages are counted together.
+            now: Seconds of a monotonic clock.
+        """
+        ahead = self._ahead(caller, now)
+        self._count(caller, now)
+        return max(ahead, 0.0)
+
+    def _ahead(self, caller: str, now: float) -> float:
+        """Return by how many seconds one more call would come too early; negative when it would not."""
+        return max(self._due.get(caller, now) - now, 0.0) - (self.burst - 1) / self.per_second
+
+    def _count(self, caller: str, now: float) -> None:
         if caller not in self._due and len(self._due) >= _REMEMBERED:
             self._forget(now)
-        self._due[caller] = due + interval
+        self._due[caller] = max(self._due.get(caller, now), now) + 1 / self.per_second
 
     def _forget(self, now: float) -> None:
         """Drop callers that have rested; if there are none, all: strangers must not fill the memory."""

@@ -25,7 +25,9 @@ def make_edge(
     return Edge(
         identify=CertificateIdentity(directory, clock),
         admit=lambda platform: partners.admit(platform, monotonic()),
+        hold=lambda platform: partners.hold(platform, monotonic()),
         admit_stranger=lambda address: strangers.admit(address, monotonic()),
         observe=metrics.rpc,
         new_id=new_id,
+        message_bytes_max=config.message_bytes_max,
     )

@@ -24,6 +24,8 @@ _FOR_PARTNERS = [
     # place: of ten thousand calls at once seven thousand failed. It guards against strangers that open and reset calls.
     ("grpc.http.overload_protection", 0),
 ]
+#: gRPC keeps sizes in 31 bits.
+_BYTES_MOST = 2**31 - 1
 #: How long a peer may take to answer a ping, or to shake hands, in milliseconds.
 _ANSWER_MS = 10_000
 
@@ -88,7 +90,8 @@ def _taken(setting: str, address: str, why: str | None = None) -> ConfigError:
 def _options(config: Config) -> list[tuple[str, int]]:
     keepalive = config.keepalive_seconds * 1000
     return [
-        ("grpc.max_receive_message_length", config.message_bytes_max),
+        # The edge refuses what is too large, and says so precisely; gRPC what need not even be taken in.
+        ("grpc.max_receive_message_length", min(2 * config.message_bytes_max, _BYTES_MOST)),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", _STREAMS_MAX),
         # A peer that is gone without a word is found out by a ping, whether or not it has calls open.

@@ -20,7 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
 from hub.domain.clock import NewId
-from hub.domain.errors import HubError, Invalid, Violation
+from hub.domain.errors import Exhausted, HubError, Invalid, Violation
 from hub.domain.parties import Caller
 from hub.rpc import policy
 from hub.rpc.calls import CORRELATION_ID, CURRENT, REQUEST_ID, Call
@@ -32,6 +32,9 @@ _ANONYMOUS = Caller(platform="")
 
 #: A caller's deadline runs from when it called, and here from when the call came in: its giving up may come first.
 _ON_ITS_WAY_SECONDS = 0.05
+
+#: What comes on these streams are answers to what the hub asks itself, at its own pace.
+_ANSWERS = frozenset({"/roamhub.v1.LinkService/Connect"})
 
 #: gRPC's servicer context, whose generics exist for the type checker only.
 Context = Any
@@ -60,16 +63,20 @@ class Edge:
     Attributes:
         identify: Names the caller from the connection.
         admit: Raises Exhausted when the platform calls faster than it may.
+        hold: Counts a message of a stream, and returns for how many seconds it must wait.
         admit_stranger: The same for an address that calls without a certificate.
         observe: Told method, status code name and seconds of each finished call.
         new_id: Makes request ids and incident ids.
+        message_bytes_max: Largest message accepted, in bytes.
     """
 
     identify: Identify
     admit: Callable[[str], None]
+    hold: Callable[[str], float]
     admit_stranger: Callable[[str], None]
     observe: Callable[[str, str, float], None]
     new_id: NewId
+    message_bytes_max: int
     _streams: set["_Stream"] = field(default_factory=set, init=False, repr=False)
 
     def end_refused(self) -> int:
@@ -156,6 +163,7 @@ class _Door:
         self._check = policy.checker(rule)
         self._check_caller = policy.opener(rule)
         self._anonymous = rule is not None and rule.anonymous
+        self._held = path not in _ANSWERS
 
     async def unary(self, sent: bytes, context: Context) -> Any:  # noqa: ANN401
         started = perf_counter()
@@ -239,12 +247,23 @@ class _Door:
 
     async def _each(self, sent: AsyncIterator[bytes], call: Call) -> AsyncIterator[Message]:
         async for message in sent:
+            if self._held and (wait := self._edge.hold(_rated(call.caller))):
+                # Nothing more is read meanwhile, so that the sender waits as well: a stream is no way around the rate.
+                await asyncio.sleep(wait)
             self._recheck(call)
             request = self._read(message)
             self._check(call.caller, request)
             yield request
 
     def _read(self, sent: bytes) -> Message:
+        if len(sent) > (most := self._edge.message_bytes_max):
+            raise Exhausted(
+                "MESSAGE_TOO_LARGE",
+                f"the request has {len(sent)} bytes, and at most {most} are taken",
+                field="request",
+                bytes=str(len(sent)),
+                bytes_max=str(most),
+            )
         try:
             return self._from_bytes(sent)
         except DecodeError:
@@ -270,7 +289,7 @@ class _Door:
             self._edge.admit_stranger(_address(context.peer()))
         else:
             caller = self._edge.identify(context)
-            self._edge.admit(caller.platform if not caller.operator else "operator " + caller.platform)
+            self._edge.admit(_rated(caller))
         call = Call(caller, self._path, context, request_id, correlation_id, self._edge.new_id)
         CURRENT.set(call)
         return call
@@ -306,6 +325,11 @@ class _Door:
                 "correlation_id": call.correlation_id,
             }
         _log.log(level, "rpc", extra=detail)
+
+
+def _rated(caller: Caller) -> str:
+    """Return under which name a caller's rate is counted."""
+    return "operator " + caller.platform if caller.operator else caller.platform
 
 
 def _address(peer: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -19,11 +20,13 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from roamhub.v1 import journal_pb2, journal_pb2_grpc, party_pb2, party_pb2_grpc
+from roamhub.v1 import journal_pb2, journal_pb2_grpc, party_pb2, party_pb2_grpc, tariff_pb2, tariff_pb2_grpc
 
 from hub.config import ConfigError
 from hub.crypto.ca import CertificateAuthority
+from hub.domain.parties import Role
 from hub.main import Hub, system_clock
+from tests.cdrs import make_tariff
 from tests.support import Partner, add_partner, eventually, make_csr, open_channel, refusal
 
 if TYPE_CHECKING:
@@ -114,10 +117,33 @@ async def test_a_hub_whose_clock_is_ten_minutes_off_still_registers_and_answers(
 
 async def test_a_message_that_is_too_large_is_refused_and_leaves_no_trace(hub: Hub, partner: PartnerFactory) -> None:
     cpo = await partner("NL-ABC")
-    party = party_pb2.Party(country_code="NL", party_id="ABC", extensions="x" * (hub.config.message_bytes_max + 1))
-    answer = await ends_in(parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=party)))
-    assert answer[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+    most = hub.config.message_bytes_max
+    party = party_pb2.Party(country_code="NL", party_id="ABC", extensions="x" * most)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=party))
+    answer = refusal(caught.value)
+    assert (answer.code, answer.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
+    assert (answer.metadata["field"], answer.metadata["bytes_max"]) == ("request", str(most))
+    # What is larger by far is not even taken in: gRPC refuses it, in its own words.
+    party.extensions = "x" * (2 * most)
+    answered = await ends_in(parties(cpo.channel).UpdateParty(party_pb2.UpdatePartyRequest(party=party)))
+    assert answered == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
     assert not (await parties(cpo.channel).GetParty(party_pb2.GetPartyRequest(name="parties/nl-abc"))).extensions
+
+
+async def test_a_message_of_a_stream_that_is_too_large_ends_it_and_what_came_before_stays(
+    hub: Hub, partner: PartnerFactory
+) -> None:
+    cpo = await partner("NL-CPO")
+    stub: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
+    call = stub.StreamTariffs()
+    await call.write(tariff_pb2.StreamTariffsRequest(tariffs=[make_tariff("T1")]))
+    assert (await call.read()).applied_count == 1
+    large = make_tariff("T2", extensions="x" * hub.config.message_bytes_max)
+    await call.write(tariff_pb2.StreamTariffsRequest(tariffs=[large]))
+    assert await ends_in(call.read()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
+    listed = await stub.ListTariffs(tariff_pb2.ListTariffsRequest())
+    assert [tariff.id for tariff in listed.tariffs] == ["T1"]
 
 
 async def test_bytes_that_are_no_message_are_refused(partner: PartnerFactory) -> None:
@@ -155,6 +181,21 @@ async def test_a_platform_that_calls_too_fast_is_held_back_and_others_are_not(sl
     assert await parties(hasty.channel).ListParties(LIST)
     for each in (hasty, calm):
         await each.channel.close()
+    await hub.stop()
+
+
+async def test_a_stream_is_no_way_around_the_rate(config: Config) -> None:
+    hub = Hub(replace(config, calls_per_second=10, calls_burst=3))
+    await hub.start()
+    cpo = await add_partner(hub, ["NL-CPO"], [Role.CPO], "cpo")
+    stub: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
+    sent = [tariff_pb2.StreamTariffsRequest(tariffs=[make_tariff(f"T{i}")]) for i in range(12)]
+    started = monotonic()
+    answers = [answer async for answer in stub.StreamTariffs(iter(sent))]
+    # The call and twelve messages, of which three are free: ten tenths of a second at least, on any machine.
+    assert monotonic() - started > 0.95
+    assert answers[-1].applied_count == 12
+    await cpo.channel.close()
     await hub.stop()
 
 

@@ -38,6 +38,22 @@ def test_a_refusal_says_when_to_try_again_and_that_is_true() -> None:
     assert admitted(limit, 10.1 + wait + 0.001)
 
 
+def test_messages_of_streams_wait_until_the_rate_has_room() -> None:
+    limit = RateLimit(per_second=10, burst=3)
+    assert [limit.hold("acme", 0.0) for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
+    assert limit.hold("acme", 0.5) == 0
+
+
+def test_calls_and_messages_of_streams_are_counted_together() -> None:
+    limit = RateLimit(per_second=10, burst=2)
+    assert admitted(limit, 0.0)
+    assert limit.hold("acme", 0.0) == 0
+    assert limit.hold("acme", 0.0) == pytest.approx(0.1)
+    assert not admitted(limit, 0.15)
+    assert limit.hold("other", 0.15) == 0
+    assert admitted(limit, 0.25)
+
+
 def test_callers_do_not_share_their_rate() -> None:
     limit = RateLimit(per_second=1, burst=1)
     assert admitted(limit, 0.0, "one")
