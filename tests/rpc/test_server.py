@@ -138,7 +138,9 @@ async def test_a_message_of_a_stream_that_is_too_large_ends_it_and_what_came_bef
     stub: tariff_pb2_grpc.TariffServiceAsyncStub = tariff_pb2_grpc.TariffServiceStub(cpo.channel)
     call = stub.StreamTariffs()
     await call.write(tariff_pb2.StreamTariffsRequest(tariffs=[make_tariff("T1")]))
-    assert (await call.read()).applied_count == 1
+    stored = await call.read()
+    assert isinstance(stored, tariff_pb2.StreamTariffsResponse)
+    assert stored.applied_count == 1
     large = make_tariff("T2", extensions="x" * hub.config.message_bytes_max)
     await call.write(tariff_pb2.StreamTariffsRequest(tariffs=[large]))
     assert await ends_in(call.read()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
