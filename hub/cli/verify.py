@@ -1,6 +1,7 @@
 """`roamhub verify`: check a bundle offline. It needs the bundle and the roots one trusts, and nothing else."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,24 +27,29 @@ def verify(
     keyring: Annotated[
         Path | None, typer.Option(help="A newer keyring of the hub, so that later revocations are heeded.")
     ] = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(help="A bundle the hub gave you before, to be held against this one. May be given many times."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Verify a settlement bundle without the hub.
 
     Recomputes every total from the CDRs, and proves each CDR, the period's cut-off and the statement's issue to stand
-    in the hub's journal.
+    in the hub's journal. With the bundles of earlier periods it also proves that the journal was not written anew
+    since, and that no CDR is stated or credited again.
 
     Exit code 0: the bundle proves what it says. 10 unreadable, 11 roots unusable, 12 bundle malformed, 13 keyring not
     trusted, 14 statement malformed, 15 signature invalid, 16 key not valid at its index, 17 checkpoint invalid,
     18 trees inconsistent, 19 not in the journal, 20 leaf mismatch, 21 outside the period, 22 CDRs differ, 23 totals
     wrong, 24 rendering differs, 25 acknowledgement invalid. 2: wrong usage.
     """
-    report = _report(bundle, trust, keyring)
+    report = _report(bundle, trust, keyring, earlier or ())
     typer.echo(_as_json(report) if as_json else _as_text(report))
     raise typer.Exit(report.exit_code)
 
 
-def _report(bundle: Path, trust: Path, keyring: Path | None) -> Report:
+def _report(bundle: Path, trust: Path, keyring: Path | None, earlier: Sequence[Path]) -> Report:
     try:
         roots = Roots.from_text(trust.read_text())
     except (UnicodeDecodeError, BadKey) as error:
@@ -52,12 +58,14 @@ def _report(bundle: Path, trust: Path, keyring: Path | None) -> Report:
         return _failed("roots", Failure.ROOTS_UNUSABLE, _reason(error))
     try:
         newer = keyring.read_bytes() if keyring else None
-        if bundle.stat().st_size > BUNDLE_BYTES_MAX:
-            return _failed("bundle", Failure.UNREADABLE, f"{bundle}: more than {BUNDLE_BYTES_MAX} bytes")
+        for path in (bundle, *earlier):
+            if path.stat().st_size > BUNDLE_BYTES_MAX:
+                return _failed("bundle", Failure.UNREADABLE, f"{path}: more than {BUNDLE_BYTES_MAX} bytes")
         data = bundle.read_bytes()
+        others = [path.read_bytes() for path in earlier]
     except OSError as error:
         return _failed("bundle", Failure.UNREADABLE, _reason(error))
-    return verify_bundle(data, roots, newer_keyring=newer)
+    return verify_bundle(data, roots, newer_keyring=newer, earlier=others)
 
 
 def _failed(name: str, failure: Failure, detail: str) -> Report:

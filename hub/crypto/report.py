@@ -26,6 +26,15 @@ class Failure(IntEnum):
     ACKNOWLEDGEMENT_INVALID = 25
 
 
+class Failed(Exception):
+    """A check failed; says which kind and what was seen."""
+
+    def __init__(self, failure: Failure, detail: str) -> None:
+        super().__init__(detail)
+        self.failure = failure
+        self.detail = detail
+
+
 class Outcome(StrEnum):
     """How a check ended; SKIPPED means that what it rests on had failed."""
 

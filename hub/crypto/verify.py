@@ -10,12 +10,14 @@ cut-off; 7. they are between the statement's sides, and commit to the CDRs shown
 the statement; 11. the acknowledgements are about it, and signed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from hub.crypto import dsse
 from hub.crypto.keyring import UntrustedKeyring, trust_keyring, verify_keys
-from hub.crypto.report import Check, Failure, Outcome, Report, Summary
+from hub.crypto.report import Check, Failed, Failure, Outcome, Report, Summary
+from hub.crypto.series import Proven, check_series
 from hub.crypto.signing import Roots, VerifyKey, note_signers
 from hub.domain.acknowledgements import Acknowledgement
 from hub.domain.bundle import BundleParts, DisclosedLeaf, MalformedBundle, check_packing, open_bundle, render
@@ -38,15 +40,6 @@ from hub.domain.statements import (
     make_manifest,
     parse_statement,
 )
-
-
-class Failed(Exception):
-    """A check failed; says which kind and what was seen."""
-
-    def __init__(self, failure: Failure, detail: str) -> None:
-        super().__init__(detail)
-        self.failure = failure
-        self.detail = detail
 
 
 @dataclass(slots=True)
@@ -281,6 +274,26 @@ class _Verifier:
             return party, f"{party} {acknowledgement.decision}, attested by the hub"
         raise Failed(Failure.ACKNOWLEDGEMENT_INVALID, f"neither {party} nor the hub signed it")
 
+    def continues(self, earlier: Sequence[bytes]) -> str:
+        proven = []
+        for number, data in enumerate(earlier, start=1):
+            other = _Verifier(data=data, roots=self.roots, newer_keyring=self.newer_keyring)
+            failed = next((check for check in _run(other) if check.failure is not None), None)
+            if failed is not None and failed.failure is not None:
+                raise Failed(failed.failure, f"earlier bundle {number}: {failed.name}: {failed.detail}")
+            proven.append(other.proven())
+        return check_series(self.proven(), proven)
+
+    def proven(self) -> Proven:
+        issued = self.parts.proofs.issued
+        return Proven(
+            digest=self.digest,
+            statement=self.statement,
+            checkpoint=self.checkpoint.head,
+            items=self.items,
+            leaves={leaf.index: leaf_hash(leaf.preimage) for leaf in (*self.parts.leaves, issued)},
+        )
+
     def summary(self) -> Summary:
         terms = self.statement.terms
         return Summary(
@@ -313,7 +326,13 @@ _CHECKS: tuple[tuple[str, Callable[[_Verifier], str], frozenset[str]], ...] = (
 )
 
 
-def verify_bundle(data: bytes, roots: Roots, *, newer_keyring: bytes | None = None) -> Report:
+#: What has to hold of a bundle before it can be held against others.
+_PROVEN_BY = ("trees", "issued", "contents")
+
+
+def verify_bundle(
+    data: bytes, roots: Roots, *, newer_keyring: bytes | None = None, earlier: Sequence[bytes] = ()
+) -> Report:
     """Verify a bundle.
 
     Args:
@@ -321,8 +340,23 @@ def verify_bundle(data: bytes, roots: Roots, *, newer_keyring: bytes | None = No
         roots: The roots that are trusted.
         newer_keyring: A keyring envelope obtained since the bundle was made; the higher version counts, so that later
             revocations are heeded.
+        earlier: Bundles that the same hub gave before, to be held against this one; they are verified as well.
     """
     verifier = _Verifier(data=data, roots=roots, newer_keyring=newer_keyring)
+    checks = _run(verifier)
+    passed = {check.name for check in checks if check.outcome is Outcome.PASSED}
+    if earlier:
+        missing = ", ".join(name for name in _PROVEN_BY if name not in passed)
+        checks.append(
+            Check(name="earlier", outcome=Outcome.SKIPPED, detail=f"rests on {missing}")
+            if missing
+            else _check("earlier", lambda: verifier.continues(earlier))
+        )
+    return Report(checks=checks, summary=verifier.summary() if "statement" in passed else None)
+
+
+def _run(verifier: _Verifier) -> list[Check]:
+    """Make every check that rests on none that failed."""
     checks: list[Check] = []
     passed: set[str] = set()
     for name, check, needs in _CHECKS:
@@ -330,11 +364,14 @@ def verify_bundle(data: bytes, roots: Roots, *, newer_keyring: bytes | None = No
             missing = ", ".join(sorted(needs - passed))
             checks.append(Check(name=name, outcome=Outcome.SKIPPED, detail=f"rests on {missing}"))
             continue
-        try:
-            detail = check(verifier)
-        except Failed as failed:
-            checks.append(Check(name=name, outcome=Outcome.FAILED, detail=failed.detail, failure=failed.failure))
-        else:
+        checks.append(_check(name, partial(check, verifier)))
+        if checks[-1].outcome is Outcome.PASSED:
             passed.add(name)
-            checks.append(Check(name=name, outcome=Outcome.PASSED, detail=detail))
-    return Report(checks=checks, summary=verifier.summary() if "statement" in passed else None)
+    return checks
+
+
+def _check(name: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, outcome=Outcome.PASSED, detail=check())
+    except Failed as failed:
+        return Check(name=name, outcome=Outcome.FAILED, detail=failed.detail, failure=failed.failure)

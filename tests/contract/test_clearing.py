@@ -340,10 +340,16 @@ async def test_a_bundle_from_the_database_verifies_after_many_more_entries(desk:
     await desk.submit(*(desk.cdr(f"B{number}") for number in range(400)))
     await desk.settle()
     roots = Roots.from_text(desk.notary.roots_path.read_text())
+    bundles = []
     for statement in await desk.statements():
         data = await desk.read(lambda uow, each=statement: proofs.export(uow, desk.settings, each))  # type: ignore[misc]
+        bundles.append(data)
         report = verify_bundle(data, roots)
         assert report.exit_code == 0, report.checks
+    later, first = bundles
+    report = verify_bundle(later, roots, earlier=[first])
+    assert report.exit_code == 0, report.checks
+    assert "one ends at entry 301, where this begins" in report.checks[-1].detail
 
 
 async def test_both_ways_of_rounding_are_settled_as_agreed(desk: Desk) -> None:

@@ -121,14 +121,17 @@ def check_items(statement: Statement, items: Iterable[ClearingItem]) -> None:
 def check_once(items: Sequence[ClearingItem]) -> None:
     """Check that a CDR is stated once, and credited once and in full.
 
-    The CDR that a credit credits may stand in an earlier statement; then it cannot be compared here.
+    Args:
+        items: Those of a statement, or of several. A credit whose charge is not among them is compared with nothing.
 
     Raises:
         WrongTotals: It is not; the message names the CDR.
     """
-    stated = {fold(item.cdr): item for item in items}
-    if len(stated) != len(items):
-        raise WrongTotals("a CDR stands in the statement twice")
+    stated: dict[str, ClearingItem] = {}
+    for item in items:
+        if fold(item.cdr) in stated:
+            raise WrongTotals(f"{item.cdr} is stated twice")
+        stated[fold(item.cdr)] = item
     credited: set[str] = set()
     for item in items:
         if not item.credit_of:

@@ -1,8 +1,8 @@
 """A small journal with a settled period in it, and its bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
 from hub.crypto import dsse
@@ -20,6 +20,7 @@ from hub.domain.merkle import Frontier, leaf_hash
 from hub.domain.merkle.tiles import TreeReader
 from hub.domain.statements import (
     Statement,
+    StatementTerms,
     TreeHead,
     make_manifest,
     make_statement,
@@ -117,13 +118,14 @@ class Case:
     keyring: Keyring = RING
     roots: Sequence[SigningKey] = (ROOT,)
     acknowledgements: Sequence[bytes] = ()
+    origin: str = HUB
 
     def parts(self) -> BundleParts:
         period, journal = self.statement.terms.period, self.journal
         size = self.checkpoint_size or len(journal.leaves)
         first, end = period.first_index, period.end_index
         shown = [index for index, _ in self.items]
-        text = Checkpoint(origin=HUB, size=size, root=journal.head(size).root).text()
+        text = Checkpoint(origin=self.origin, size=size, root=journal.head(size).root).text()
         return BundleParts(
             statement=dsse.sign(dsse.STATEMENT_TYPE, self.document, [self.signer]).to_bytes(),
             leaves=(
@@ -171,6 +173,14 @@ def plain_items() -> list[ClearingItem]:
     ]
 
 
+def october(base: StatementTerms) -> StatementTerms:
+    """Return terms for the month after."""
+    name = base.period.name.replace("2026-09", "2026-10")
+    start, end = base.period.end_time, datetime(2026, 10, 31, 23, tzinfo=UTC)
+    period = replace(base.period, name=name, start_time=start, end_time=end, first_date=date(2026, 10, 1))
+    return replace(base, name=base.name.replace("2026-09", "2026-10"), period=period)
+
+
 def settle(
     given: Sequence[ClearingItem] | None = None,
     *,
@@ -178,17 +188,30 @@ def settle(
     between: int = 2,
     after: int = 3,
     issue: bool = True,
+    follows: Case | None = None,
+    month: Callable[[StatementTerms], StatementTerms] = october,
+    currency: str = "EUR",
 ) -> Case:
-    """Journal the items, among others' entries, cut off, make the statement and issue it."""
+    """Journal the items, among others' entries, cut off, make the statement and issue it.
+
+    Args:
+        follows: The case of the month before, whose journal goes on; its cut-off is where this period begins.
+        month: Makes the terms of that following period.
+    """
     journal = Journal()
-    for number in range(before):
+    for number in range(before if follows is None else 0):
         journal.append(EntryKind.CDR_RETURNED, {"cdr": b"%d" % number})
+    if follows is not None:
+        journal = Journal(leaves=[*follows.journal.leaves], openings=[*follows.journal.openings])
+        before = follows.statement.terms.period.end_index
     items = []
     for each in plain_items() if given is None else given:
         items.append((journal.cdr(each), each))
         for number in range(between):
             journal.append(EntryKind.CDR_ACCEPTED, {"settlement": b"another agreement's %d" % number})
-    base = terms(first_index=before, end_index=len(journal.leaves) + 1)
+    base = terms(first_index=before, end_index=len(journal.leaves) + 1, currency=currency)
+    if follows is not None:
+        base = month(base)
     end = journal.append(EntryKind.CUT_OFF, {"period": base.period.name.encode()}) + 1
     manifest = make_manifest((index, leaf_hash(journal.leaves[index])) for index, _ in items)
     based = replace(base, before=journal.head(before), after=journal.head(end))
