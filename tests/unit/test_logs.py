@@ -70,3 +70,50 @@ def test_the_level_holds_for_the_hub_and_others_speak_up_from_warning_on(
     assert "ours" in lines
     assert "theirs" not in lines
     assert "their warning" in lines
+
+
+class RowQuotedError(Exception):
+    """What a driver raises: the first line says what is wrong, the next quotes the row."""
+
+
+QUOTING = "wrapped\n[parameters: ('TOK1',)]"
+
+
+def store() -> None:
+    raise RowQuotedError(
+        'duplicate key value violates unique constraint "token_pkey"\nDETAIL:  Key (uid)=(TOK1) exists'
+    )
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("chained", ["cause", "context", "alone"])
+def test_a_traceback_quotes_no_row(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], form: str, chained: str
+) -> None:
+    logs.configure(form, "INFO")
+    try:
+        try:
+            store()
+        except RowQuotedError as error:
+            if chained == "alone":
+                raise
+            if chained == "cause":
+                raise ValueError(QUOTING) from error
+            raise ValueError(QUOTING)  # noqa: B904 - the driver's error is its context
+    except Exception:
+        log.exception("read_failed")
+    said = capsys.readouterr().err
+    assert "TOK1" not in said
+    assert "in store" in said
+    assert "RowQuotedError: duplicate key value violates unique constraint" in said
+    assert ("ValueError: wrapped" in said) == (chained != "alone")
+
+
+def test_errors_that_go_round_in_a_circle_are_told_once(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("console", "INFO")
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    log.error("incident", exc_info=one)
+    assert capsys.readouterr().err.count("ValueError: one") == 1
