@@ -19,7 +19,7 @@ _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "serve": ("hub.cli.serve", "Run a hub until it is told to stop."),
         "demo": ("hub.cli.demo", "Watch a month of roaming between three partners, and its settlement."),
         "doctor": ("hub.cli.doctor", "Check settings, data directory, certificates, database and clock."),
-        "db": ("hub.cli.db", "Bring the database up to date."),
+        "db": ("hub.cli.db", "Bring the database up to date; back up what a hub needs."),
     },
     "Call a running hub": {
         "partner": ("hub.cli.partners", "Invite partners, see who takes part, shut somebody out."),

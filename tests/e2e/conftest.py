@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,11 +71,13 @@ def roamhub(*arguments: str | Path, cwd: Path, config: Path | None = None) -> Do
 def running_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """Return a hub of this module alone; it is asked to stop at the end, and must."""
     folder = tmp_path_factory.mktemp("hub")
-    with held_ports(3) as ports:
-        yield from _hub_in(folder, *(f"127.0.0.1:{port}" for port in ports))
+    with held_ports(3) as ports, hub_in(folder, *(f"127.0.0.1:{port}" for port in ports)) as hub:
+        yield hub
 
 
-def _hub_in(folder: Path, listen: str, register: str, metrics: str) -> Iterator[RunningHub]:
+@contextmanager
+def hub_in(folder: Path, listen: str, register: str, metrics: str) -> Iterator[RunningHub]:
+    """Run a hub on the folder's `data`, made when absent; it is asked to stop at the end, and must."""
     config = folder / "hub.toml"
     config.write_text(
         f'data_dir = "{folder / "data"}"\nlisten = "{listen}"\nregister_listen = "{register}"\n'

@@ -2,10 +2,12 @@
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import RunningHub
+from hub.cli.demo.ports import held_ports
+from tests.e2e.conftest import RunningHub, hub_in, roamhub
 
 
 def test_two_partners_are_invited_register_and_agree(running_hub: RunningHub) -> None:
@@ -211,10 +213,39 @@ def test_a_folder_with_somebody_elses_certificate_is_not_overwritten(running_hub
 
 def test_a_root_key_that_is_elsewhere_is_asked_for_before_the_hub_makes_another_key(running_hub: RunningHub) -> None:
     hub = running_hub
-    root = next(hub.folder.rglob("root.key"))
+    root = hub.folder / "data" / "clearing" / "root.key"
     away = root.rename(hub.folder / "offline.key")
     keys = sorted(path.name for path in root.parent.glob("*.key"))
     refused = hub.roamhub("keys", "rotate")
     away.rename(root)
     assert (refused.code, "--root-key" in refused.err) == (2, True)
     assert sorted(path.name for path in root.parent.glob("*.key")) == sorted([*keys, "root.key"])
+
+
+def test_a_copy_made_while_the_hub_runs_is_a_hub(running_hub: RunningHub) -> None:
+    hub = running_hub
+    hub.roamhub("partner", "invite", "kept", "--party", "NL-KEP:CPO", "--out", "kept.json")
+    made = hub.roamhub("db", "backup", "restored/data", "--json")
+    assert made.code == 0, made.err
+    data, copy = hub.folder / "data", hub.folder / "restored" / "data"
+    running = {"roamhub.db-wal", "roamhub.db-shm", "roamhub.db.lock"}
+    assert {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()} == {
+        path.relative_to(data) for path in data.rglob("*") if path.is_file() and path.name not in running
+    }
+    private = [copy / "roamhub.db", *copy.rglob("*.key")]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in private)
+    again = hub.roamhub("db", "backup", "restored/data")
+    assert (again.code, "name another folder" in again.err) == (2, True)
+    with (
+        held_ports(3) as ports,
+        hub_in(hub.folder / "restored", *(f"127.0.0.1:{port}" for port in ports)) as restored,
+    ):
+        assert "NL-KEP" in restored.roamhub("partner", "list").out
+
+
+def test_what_is_no_data_directory_is_not_copied(tmp_path: Path) -> None:
+    config = tmp_path / "hub.toml"
+    config.write_text(f'data_dir = "{tmp_path / "nothing"}"\n')
+    refused = roamhub("db", "backup", tmp_path / "copy", cwd=tmp_path, config=config)
+    assert (refused.code, "no data directory" in refused.err) == (2, True)
+    assert not (tmp_path / "copy").exists()
