@@ -30,6 +30,7 @@ _VARYING = (
     (r"(localhost|127\.0\.0\.1):\d+", "ADDRESS"),
     (r"\d+ GiB", "GIB"),
     (r"\d+ bytes", "BYTES"),
+    (r"within \d+ min", "within MINUTES"),
     (r"tzdata [\d.]+", "TZDATA"),
     (r"schema \d{4}", "SCHEMA"),
     (r" +", " "),

@@ -118,7 +118,7 @@ async def followed(partner: Partner) -> AsyncIterator[Any]:
     waiting: list[pb.Command] = []
 
     async def state() -> pb.Command:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not waiting:
                 response: Any = await watch.read()
                 waiting.extend(pb.Command.FromString(entry.body) for entry in response.entries)

@@ -63,7 +63,7 @@ async def test_a_watcher_at_the_idle_one_sees_what_the_other_commits(
     for subject in ("one", "two"):
         fact = Fact(kind=EntryKind.PARTY, owner=CPO, subject=subject, body=Empty().SerializeToString())
         await hub.committer.run(lambda uow, fact=fact: uow.journal.append(Stream.REGISTRY, fact))  # type: ignore[misc]
-        await asyncio.wait_for(until(subject), 30)
+        await asyncio.wait_for(until(subject), 60)
     assert [subject for subject in seen if subject in {"one", "two"}] == ["one", "two"]
     watch.cancel()
 
@@ -83,7 +83,7 @@ async def test_a_certificate_revoked_at_one_is_refused_at_the_other_and_its_open
     )
     await hub.committer.run(lambda uow: revoke_certificate(uow, cpo.serial, own=""))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asyncio.wait_for(drained(watch), 30)
+        await asyncio.wait_for(drained(watch), 60)
     assert refusal(caught.value).reason == "CERTIFICATE_REVOKED"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await party_pb2_grpc.PartyServiceStub(channel).ListParties(party_pb2.ListPartiesRequest())

@@ -20,7 +20,7 @@ async def outcomes_of(job: object, wanted: int) -> list[tuple[str, str]]:
     scheduler = Scheduler(observe)
     scheduler.every(0.01, "j", job)  # type: ignore[arg-type]
     scheduler.start()
-    await asyncio.wait_for(enough.wait(), 30)
+    await asyncio.wait_for(enough.wait(), 60)
     scheduler.stop()
     return seen
 
