@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 app = commands(group=False)
 
 _FREE_BYTES_MIN = 1024**3
+#: How long a hub may take to say how it is. One that does not run is found out at once, and one that is busy is well.
+_HUB_SECONDS = 15.0
 
 
 Check = Callable[["Config"], Iterator[Finding]]
@@ -147,7 +149,7 @@ def _running_hub(config: "Config") -> Iterator[Finding]:
                 health_pb2.HealthCheckRequest.SerializeToString,
                 health_pb2.HealthCheckResponse.FromString,
             )
-            answer = check(health_pb2.HealthCheckRequest(), timeout=3)
+            answer = check(health_pb2.HealthCheckRequest(), timeout=_HUB_SECONDS)
         except grpc.RpcError as error:
             code = error.code()
             if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
