@@ -41,6 +41,8 @@ GROUP_REQUESTS_MAX = 512
 GATHER_SECONDS_MAX = 0.015
 #: The longest that a commit of a lone request may take to be left on the event loop, going by the last commit.
 _COMMIT_HERE_SECONDS_MAX = 0.001
+#: After so long without a group, a caller is taken to be alone.
+_IDLE_SECONDS = 0.001
 #: After a group that fell short of what was expected, how many groups pass before more are expected again.
 _GROUPS_BETWEEN_PROBES = 16
 
@@ -160,8 +162,20 @@ class Committer:
         return future
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the next group started: at the loop's next turn, or when as many wait as are expected."""
+        """Have the next group started: at the loop's next turn, or when as many wait as are expected.
+
+        Whoever calls an idle hub on SQLite, and is not expected to be one of several, is served at once: a turn of the
+        loop is a tenth of what a lone call takes.
+        """
         if self._group:
+            return
+        if (
+            self._on_loop
+            and self._gathering.expected == 1
+            and not self._scheduled
+            and self._idle_seconds() > _IDLE_SECONDS
+        ):
+            self._start_at_once(loop)
             return
         if len(self._waiting) >= self._gathering.expected:
             if self._timer is not None:
@@ -174,6 +188,16 @@ class Committer:
         elif not self._scheduled:
             self._scheduled = True
             self._timer = loop.call_later(GATHER_SECONDS_MAX, self._next, loop)
+
+    def _idle_seconds(self) -> float:
+        return perf_counter() - self._ended
+
+    def _start_at_once(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start a group within the call that asked for it, and keep from the caller what a turn of the loop would."""
+        try:
+            self._next(loop)
+        except Exception as error:  # noqa: BLE001 - what those who are told of a commit make of it
+            loop.call_exception_handler({"message": "a group's outcome could not be told", "exception": error})
 
     def _next(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Start the next group, if any waits and none is under way; without a loop, `stop` waits for it."""

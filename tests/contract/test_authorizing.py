@@ -296,10 +296,21 @@ async def test_the_same_request_many_times_at_once_is_recorded_once(stage: Stage
 
 
 async def test_of_two_questions_under_one_request_id_the_one_that_is_recorded_first_keeps_it(stage: Stage) -> None:
-    asking = [stage.ask(uid, request_id=REQUEST_ID, request_hash=uid.encode()) for uid in ("NEVER", "ALWAYS")]
-    relayed, stored = await asyncio.gather(*asking, return_exceptions=True)
-    assert isinstance(relayed, Conflict)
-    assert isinstance(stored, Authorization)
+    other_is_recorded = asyncio.Event()
+
+    async def agrees_late(question: TokenQuestion, seconds: float) -> EmspAnswer | None:
+        await other_is_recorded.wait()
+        return await agrees(question, seconds)
+
+    stage.emsp.react = agrees_late
+    relayed = asyncio.create_task(stage.ask("NEVER", request_id=REQUEST_ID, request_hash=b"NEVER"))
+    async with asyncio.timeout(60):
+        while not stage.emsp.asked:
+            await asyncio.sleep(0)
+    stored = await stage.ask("ALWAYS", request_id=REQUEST_ID, request_hash=b"ALWAYS")
+    other_is_recorded.set()
+    with pytest.raises(Conflict):
+        await relayed
     assert await stage.ask("ALWAYS", request_id=REQUEST_ID, request_hash=b"ALWAYS") == stored
     assert len(await stage.recorded()) == 1
 

@@ -342,11 +342,28 @@ async def test_a_lone_caller_is_committed_for_on_the_loop_while_the_disk_is_quic
     await spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("alone")))
     assert seen == [where]
     runner.commit_seconds = last_commit
+    monkeypatch.setattr(spine.committer, "_ended", math.inf)  # the hub is anything but idle
     await asyncio.gather(
         *(spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("two"))) for _ in range(2))
     )
     assert seen[1:] == ["thread"]
     check_journal(spine.engine)
+
+
+async def test_what_a_watcher_makes_of_a_commit_does_not_reach_the_lone_caller(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumbles(entries: Sequence[Entry]) -> None:
+        raise ZeroDivisionError
+
+    with open_spine(database, on_commit=stumbles) as spine:
+        for _ in range(2):
+            await asyncio.sleep(0.01)  # the hub is idle
+            spine.committer._runner.commit_seconds = 0
+            receipt = await spine.committer.run(lambda uow: uow.journal.append(Stream.REGISTRY, fact("alone")))
+            assert receipt.index >= 0
+        check_journal(spine.engine)
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_requests_that_wait_together_are_read_together_and_none_is_read_in_a_transaction(spine: Spine) -> None:
