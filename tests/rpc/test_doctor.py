@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def schema(version: str | None) -> Callable[[Path], None]:
     return change
 
 
+def clock_behind(folder: Path) -> None:
+    tomorrow = round((time.time() + 86_400) * 1_000_000)
+    engine = open_engine(f"sqlite:///{folder / 'roamhub.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE journal_head SET recorded_time = :tomorrow"), {"tomorrow": tomorrow})
+    engine.dispose()
+
+
 #: What is done to the folder; which check fails, and a word of what it says; whether the hub still starts.
 DAMAGES: dict[str, tuple[Callable[[Path], None], str, str, bool]] = {
     "the authority's key is gone": (gone("ca.key"), "certificate", "put it back", False),
@@ -62,6 +71,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, str, bool]] = {
     "the database is garbage": (garbage, "database", "damaged", False),
     "the database is of a later release": (schema("9999"), "database", "later release", False),
     "the schema has no version": (schema(None), "database", "no version", False),
+    "the clock is a day behind the journal": (clock_behind, "clock", "the journal ends at", True),
 }
 
 
@@ -98,6 +108,7 @@ async def test_the_doctor_names_what_is_wrong_and_the_hub_makes_nothing_up(
     await again.start()
     await again.stop()
     told = any(record.message == "no_signing_key" for record in caplog.records)
-    assert told != (word == "roots.txt is missing"), "roots can be written again from root.key, and from it alone"
+    # Roots can be written again from root.key, and from it alone.
+    assert told == (check == "keys" and word != "roots.txt is missing")
     if damage is no_keys:
         assert not list((hub.config.data_dir / "clearing").iterdir()), "keys of no record are not made"
