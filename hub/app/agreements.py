@@ -14,7 +14,8 @@ from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.uow import UnitOfWork
 from hub.domain import agreements as rules
 from hub.domain.agreements import Agreement, AgreementState, Pair, Refusal, Service, Terms
-from hub.domain.errors import Conflict, Denied, Invalid, NotFound, Precondition, Stale, invalid
+from hub.domain.cdrs.checks import Check
+from hub.domain.errors import Conflict, Denied, Invalid, NotFound, Precondition, Stale, Violation, invalid
 from hub.domain.ids import PartyId
 from hub.domain.journal import EntryKind, Fact, Stream
 from hub.domain.parties import Role
@@ -27,6 +28,8 @@ _IN_FORCE = (AgreementState.ACTIVE, AgreementState.SUSPENDED)
 
 #: How many versions one agreement may have: amendments are rare, and all of them are returned at once.
 VERSIONS_MAX = 500
+#: How many unknown checks a refusal names at most.
+_TOLD_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +240,22 @@ def _before(directory: Directory, version: Agreement) -> Agreement | None:
     if standing is None or standing.state not in _IN_FORCE or standing.version == version.version:
         return None
     return standing
+
+
+def require_known(terms: Terms, settings: ClearingSettings) -> None:
+    """Refuse terms that name what this hub does not have: a slip would go unnoticed until a CDR or a period shows it.
+
+    Raises:
+        Invalid: A check or the tax table is none of this hub's.
+    """
+    violations = [
+        Violation(field=f"terms.checks[{code[:64]!r}]", rule="must be the code of a check, such as PRICE_MISMATCH")
+        for code in sorted(set(terms.checks).difference(Check))[:_TOLD_MAX]
+    ]
+    if settings.tax_tables(terms.tax_profile) is None:
+        violations.append(Violation(field="terms.tax_profile", rule="must be a tax table of this hub, such as default"))
+    if violations:
+        raise Invalid(violations)
 
 
 def _require_possible(terms: Terms, now: datetime) -> None:

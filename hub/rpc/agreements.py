@@ -12,7 +12,7 @@ from hub.app.directory import Directory
 from hub.app.ports.clearing import ClearingSettings
 from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.uow import UnitOfWork
-from hub.domain.agreements import Agreement, Service
+from hub.domain.agreements import Agreement, Service, Terms
 from hub.domain.clock import Clock
 from hub.domain.ids import PartyId
 from hub.rpc.agreement_messages import (
@@ -52,20 +52,25 @@ class AgreementServicer:
         self._clock = clock
         self._settings = settings
 
+    def _terms(self, given: pb.AgreementTerms) -> Terms:
+        terms = terms_from_pb(given, self._clock())
+        use_cases.require_known(terms, self._settings)
+        return terms
+
     async def ProposeAgreement(self, request: pb.ProposeAgreementRequest, call: Call) -> pb.Agreement:  # noqa: ARG002
         """Propose an agreement."""
         read = Reader()
         pair = _party(read, "cpo", request.cpo), _party(read, "emsp", request.emsp)
         party = _party(read, "party", request.party)
         read.done()
-        terms = terms_from_pb(request.terms, self._clock())
+        terms = self._terms(request.terms)
         made = await self._committer.run(lambda uow: use_cases.propose(uow, pair, party, terms, encode_agreement))
         return agreement_to_pb(made)
 
     async def AmendAgreement(self, request: pb.AmendAgreementRequest, call: Call) -> pb.Agreement:  # noqa: ARG002
         """Propose other terms as the next version."""
         change = _change(request)
-        terms = terms_from_pb(request.terms, self._clock())
+        terms = self._terms(request.terms)
         made = await self._committer.run(lambda uow: use_cases.amend(uow, change, terms, encode_agreement))
         return agreement_to_pb(made)
 
