@@ -30,7 +30,11 @@ class Config:
     """Every setting, with its default. Times are in seconds, sizes in bytes."""
 
     data_dir: Path = _setting(Path("roamhub-data"), "Where the database, keys and certificates live; made if absent.")
-    database_url: str = _setting("", "postgresql://... ; empty: SQLite in the data directory.")
+    database_url: str = _setting(
+        "",
+        "postgresql://USER@HOST:PORT/NAME?passfile=FILE, with the password in FILE as libpq wants it; empty: SQLite "
+        "in the data directory.",
+    )
     listen: str = _setting("127.0.0.1:7443", "Address of the mutual-TLS port that partners and operators call.")
     register_listen: str = _setting("127.0.0.1:7444", "Address of the TLS port for registration, the only call there.")
     metrics_listen: str = _setting("127.0.0.1:9464", "Address of the Prometheus metrics over HTTP; empty: none.")
