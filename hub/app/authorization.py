@@ -28,7 +28,7 @@ from hub.domain.authorizations import (
     decide,
 )
 from hub.domain.errors import Conflict, HubError, TimedOut, Unreachable
-from hub.domain.ids import PartyId, fold
+from hub.domain.ids import PartyId, fold, fold_uid
 from hub.domain.tokens import Token, pick_token
 
 #: Of the caller's remaining time this much, but at most so many seconds, is kept for recording the answer.
@@ -169,7 +169,7 @@ class Authorizer:
 
 def _decide(uow: UnitOfWork, asked: Sequence[Asked]) -> Sequence[Authorization | Undecided | HubError]:
     """Answer and record what can be answered from what the hub holds; return the rest open."""
-    tokens = uow.tokens.find_by_uid({fold(each.question.token_uid) for each in asked})
+    tokens = uow.tokens.find_by_uid({fold_uid(each.question.token_uid) for each in asked})
     earlier = _Earlier(uow, asked, tokens)
     permissions: dict[tuple[PartyId, PartyId], Permission] = {}
     return [
@@ -188,7 +188,7 @@ def _answer(uow: UnitOfWork, case: _Case) -> Authorization | Undecided:
 
 def _record(uow: UnitOfWork, learned: Sequence[_Learned]) -> Sequence[Authorization | HubError]:
     """Record what was learned from eMSPs."""
-    tokens = {fold(token.key.uid): [token] for each in learned if (token := each.open.case.token) is not None}
+    tokens = {token.key.uid: [token] for each in learned if (token := each.open.case.token) is not None}
     earlier = _Earlier(uow, [each.open.case.asked for each in learned], tokens)
     answers: list[Authorization | HubError] = []
     for each in learned:
@@ -254,7 +254,7 @@ def _contract(token: Token | None, answer: EmspAnswer | None) -> str:
 def _same_type(tokens: Mapping[str, Sequence[Token]], question: Question) -> list[Token]:
     """Return the published tokens that the station may have read."""
     kind = question.token_type
-    found = tokens.get(fold(question.token_uid), ())
+    found = tokens.get(fold_uid(question.token_uid), ())
     return [token for token in found if token.key.type == kind or fold(token.key.type) == fold(kind)]
 
 

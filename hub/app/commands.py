@@ -21,7 +21,7 @@ from hub.domain.agreements import Service
 from hub.domain.authorizations import Allowed, Authorization, Place, Source
 from hub.domain.commands import RESULT_WAIT, Command, CommandKind, CommandResult, CommandState
 from hub.domain.errors import Conflict, HubError, NotFound, Precondition, TimedOut, Unreachable
-from hub.domain.ids import PartyId, fold
+from hub.domain.ids import PartyId, fold_uid
 from hub.domain.journal import EntryKind, Fact, Stream
 
 _log = logging.getLogger(__name__)
@@ -290,7 +290,7 @@ def _record_grant(uow: UnitOfWork, new: NewCommand, grant: Grant, agreement: str
     key = parties[new.cpo].number, grant.reference
     known = uow.authorizations.find_many([key]).get(key)
     if known is not None:
-        if known.emsp != parties[new.emsp].number or known.token_uid != fold(grant.token_uid):
+        if known.emsp != parties[new.emsp].number or known.token_uid != fold_uid(grant.token_uid):
             raise Conflict("REFERENCE_TAKEN", "this authorization_reference stands for another authorization")
         return
     uow.authorizations.add(

@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 _PARTY = re.compile(r"[A-Za-z]{2}[A-Za-z0-9]{3}")
+#: Folded: country, provider, instance and check digit, which may be left out. Separators may stand between them.
+_EMAID = re.compile(r"[a-z]{2}[-*]?[a-z0-9]{3}[-*]?[a-z0-9]{9}([-*]?[a-z0-9])?")
 _SEPARATORS = str.maketrans("", "", "*-")
 
 
@@ -62,6 +64,18 @@ def fold(text: str) -> str:
     return text.lower()
 
 
+def fold_uid(uid: str) -> str:
+    """Return the form in which uids of tokens are compared and stored as keys: as other ids, save eMAIDs.
+
+    From OCPI 2.3.0 on a contract may itself be the token (type EMAID). Cars, stations and back ends write an eMAID with
+    separators (`NL-ABC-C12345678-X`) and without them; all of these are one.
+    """
+    folded = uid.lower()
+    if ("-" in folded or "*" in folded) and _EMAID.fullmatch(folded):
+        return folded.translate(_SEPARATORS)
+    return folded
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectId:
     """The OCPI key of what a party owns: the party and the party's own id for it, at most 39 characters."""
@@ -79,8 +93,3 @@ class ObjectId:
 
     def __str__(self) -> str:
         return f"{self.party}/{self.id}"
-
-
-def normalise_evse_id(text: str) -> str:
-    """Return an eMI3 EVSE id or eMAID in the form it is compared in: upper case, separators removed."""
-    return text.translate(_SEPARATORS).upper()

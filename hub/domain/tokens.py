@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
 
-from hub.domain.ids import PartyId, fold
+from hub.domain.ids import PartyId, fold_uid
 
 #: The kind of a token that a CPO asks about without saying which (OCPI, Tokens, Real-time authorization request).
 RFID = "RFID"
@@ -34,7 +34,7 @@ class TokenKey(NamedTuple):
     @classmethod
     def of(cls, emsp: PartyId, uid: str, token_type: str) -> "TokenKey":
         """Return the key for a uid and a type as somebody spelled them."""
-        return cls(emsp, fold(uid), token_type.upper())
+        return cls(emsp, fold_uid(uid), token_type.upper())
 
     def __repr__(self) -> str:
         """Return the key without its uid."""
@@ -46,7 +46,7 @@ class Token:
     """A published token.
 
     Attributes:
-        contract_id: The contract behind it, as sent; compared by `normalise_evse_id`, as eMAIDs are.
+        contract_id: The contract behind it, as sent.
         whitelist: Whether the eMSP must be asked.
         valid: Whether it may be used; whitelist type ALWAYS and real-time answers override it.
         group_id: Tokens of one group stop each other's sessions; empty for none.

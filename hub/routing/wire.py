@@ -10,7 +10,7 @@ from roamhub.v1 import command_pb2, common_pb2, link_pb2, partner_pb2, token_obj
 from hub.app.ports.partners import CommandDelivery, TokenQuestion
 from hub.domain.authorizations import Allowed, EmspAnswer, Place
 from hub.domain.commands import RESULT_WAIT, CommandReply, CommandResponse
-from hub.domain.ids import PartyId, fold
+from hub.domain.ids import PartyId, fold, fold_uid
 
 _ALLOWED = {int(value): value for value in Allowed}
 _RESPONSES = {int(value): value for value in CommandResponse}
@@ -80,7 +80,7 @@ def answer_from_pb(question: TokenQuestion, message: token_object_pb2.Authorizat
 
 def _is_about(question: TokenQuestion, token: token_object_pb2.Token) -> bool:
     return (
-        fold(token.uid) == fold(question.token_uid)
+        fold_uid(token.uid) == fold_uid(question.token_uid)
         and fold(token.type) == fold(question.token_type)
         and fold(token.country_code) == fold(question.emsp.country_code)
         and fold(token.party_id) == fold(question.emsp.party_id)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, select
 from hub.app.directory import Directory
 from hub.app.ports.authorizations import AuthorizationFilter, Authorizations
 from hub.domain.authorizations import Allowed, Authorization, AuthorizationFacts, Place, Source
-from hub.domain.ids import PartyId, fold
+from hub.domain.ids import PartyId, fold, fold_uid
 from hub.store.session import Session
 from hub.store.statements import Row, SelectIn, Statement
 from hub.store.tables.routing import AuthorizationRow
@@ -89,7 +89,7 @@ class StoredAuthorizations:
                 reference=reference,
                 cpo=cpo,
                 emsp=emsp,
-                token_uid=fold(token_uid),
+                token_uid=fold_uid(token_uid),
                 allowed=allowed == Allowed.ALLOWED,
                 recorded_time=from_micros(recorded_time),
                 location_id=fold(location_id),

@@ -8,7 +8,7 @@ from sqlalchemy.sql.expression import tuple_
 
 from hub.app.directory import Directory
 from hub.domain.cdrs.checks import KnownSession
-from hub.domain.ids import ObjectId, PartyId, fold
+from hub.domain.ids import ObjectId, PartyId, fold_uid
 from hub.domain.sessions import ChargingSession, SessionState
 from hub.store.keys import by_party
 from hub.store.session import Session
@@ -61,7 +61,7 @@ class StoredSessions:
         """Return the eMSP and token of those that are stored."""
         directory = self._directory()
         return {
-            ObjectId(cpo, session_id): KnownSession(emsp=directory.by_number[emsp].id, token_uid=token_uid)
+            ObjectId(cpo, session_id): KnownSession(emsp=directory.by_number[emsp].id, token_uid=fold_uid(token_uid))
             for cpo, number, folded in by_party(ids, directory)
             for session_id, emsp, token_uid in _KNOWN.all(self._session.connection, folded, (number,))
         }
@@ -76,7 +76,7 @@ class StoredSessions:
                 session.id.folded,
                 parties[session.emsp].number,
                 int(session.state),
-                fold(session.token_uid),
+                fold_uid(session.token_uid),
                 to_micros(session.start_time),
                 to_micros(session.last_updated),
                 session.document,

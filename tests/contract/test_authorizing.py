@@ -223,6 +223,14 @@ async def test_an_unknown_token_is_refused_and_asked_of_the_emsp_that_the_cpo_na
     assert len(await stage.recorded()) == 3
 
 
+@pytest.mark.parametrize("spelled", ["DE-MSP-C12345678-X", "demspc12345678x"])
+async def test_an_emaid_is_found_however_it_is_spelled(stage: Stage, spelled: str) -> None:
+    card = token("T", Whitelist.ALWAYS)
+    await stage.publish(replace(card, key=TokenKey.of(EMSP, "DE*MSP*C12345678*X", "EMAID")))
+    answer = await stage.ask(spelled, token_type="EMAID")
+    assert (answer.allowed, answer.source, answer.token_uid) == (Allowed.ALLOWED, Source.STORE, spelled)
+
+
 async def test_a_token_of_an_emsp_without_agreement_reads_like_one_that_does_not_exist(stage: Stage) -> None:
     await stage.publish(token("T9", Whitelist.ALWAYS, emsp=STRANGER))
     theirs, nobodys = await stage.ask("T9"), await stage.ask("T8")

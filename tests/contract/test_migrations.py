@@ -210,6 +210,34 @@ def test_connectors_on_record_are_read_for_what_they_offer(empty: Engine) -> Non
     assert found == dict(zip(keys, [(50_000, "t1\nt2", 7), (50_000, "", 7), (50_000, "", 7)], strict=True))
 
 
+def test_tokens_that_are_emaids_are_found_without_separators(empty: Engine) -> None:
+    schema.upgrade(empty, "0018")
+    stored = reflected(empty).tables
+    card = dict(contract_id="c", whitelist=1, valid=1, group_id="", document=b"")  # noqa: C408
+    spelled = [
+        (1, "nl-abc-c12345678-x", "EMAID", 5),
+        (1, "nl*abc*c12345678*x", "EMAID", 7),
+        (1, "nlabcc12345678x", "EMAID", 6),
+        (1, "nl-abc-c12345678-x", "RFID", 3),
+        (2, "nl-abc-c12345678-x", "EMAID", 4),
+        (2, "nlabcc12345678x", "EMAID", 9),
+        (1, "04-a2", "RFID", 1),
+    ]
+    with empty.begin() as connection:
+        names = ("emsp", "uid", "type", "last_updated")
+        connection.execute(
+            stored["token"].insert(), [{**card, **dict(zip(names, row, strict=True))} for row in spelled]
+        )
+    schema.upgrade(empty, "0019")
+    found = [(row["emsp"], row["uid"], row["type"], row["last_updated"]) for row in rows(empty)["token"]]
+    assert sorted(found) == [
+        (1, "04-a2", "RFID", 1),
+        (1, "nlabcc12345678x", "EMAID", 7),
+        (1, "nlabcc12345678x", "RFID", 3),
+        (2, "nlabcc12345678x", "EMAID", 9),
+    ]
+
+
 def rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     stored = reflected(engine)
     with engine.connect() as connection, connection.begin():

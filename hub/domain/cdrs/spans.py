@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from hub.domain.cdrs.record import Cdr
-from hub.domain.ids import PartyId, fold
+from hub.domain.ids import PartyId, fold, fold_uid
 
 #: How long two charges may have in common, in microseconds.
 TOLERANCE = 60_000_000
@@ -87,7 +87,7 @@ def span_of(
 ) -> Span:
     """Return the span of a charge by what its CDR says; `evse` is the location's id, a NUL and the EVSE's uid."""
     owner = f"{cpo.country_code}{cpo.party_id}\0"
-    token = f"{emsp.country_code}{emsp.party_id}\0{token_uid}"
+    token = f"{emsp.country_code}{emsp.party_id}\0{fold_uid(token_uid)}"
     evse = owner + evse
     if session_id:
         twin, near = owner + session_id, _SESSION_NEAR

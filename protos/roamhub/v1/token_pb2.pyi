@@ -37,7 +37,9 @@ class TokenKey(_message.Message):
     party_id: _builtins.str
     """Id of the eMSP. Compares without case."""
     uid: _builtins.str
-    """Id of the token as the station reads it, at most 36 characters. Compares without case."""
+    """Id of the token as the station reads it, at most 36 characters. Compares without case, and an eMAID without its
+    separators as well.
+    """
     type: _builtins.str
     """Kind of token; see `Token.type`. Empty means RFID. Compares without case."""
     def __init__(

@@ -3,10 +3,11 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.ids import PartyId
+from hub.domain.ids import PartyId, fold_uid
 from hub.domain.tokens import RFID, Token, TokenKey, Whitelist, changes_token, pick_token
 
 A, B, C = PartyId("NL", "AAA"), PartyId("NL", "BBB"), PartyId("NL", "CCC")
@@ -30,6 +31,28 @@ def token(
 def test_no_repr_shows_who_the_driver_is() -> None:
     assert "secret" not in repr(token())
     assert "secret" not in str(token().key)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "folded"),
+    [
+        ("NL-ABC-C12345678-X", "nlabcc12345678x"),
+        ("NL*ABC*C12345678*X", "nlabcc12345678x"),
+        ("NL-ABC-C12345678", "nlabcc12345678"),
+        ("nlABCc12345678x", "nlabcc12345678x"),
+        # No eMAIDs: what separates is part of them.
+        ("04-A2-B3-C4", "04-a2-b3-c4"),
+        ("NL-ABC-C1234567", "nl-abc-c1234567"),
+        ("NL--ABC-C12345678", "nl--abc-c12345678"),
+        ("12-ABC-C12345678", "12-abc-c12345678"),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+        ("-", "-"),
+        ("", ""),
+    ],
+)
+def test_an_emaid_compares_without_separators_and_no_other_uid_does(spelled: str, folded: str) -> None:
+    assert fold_uid(spelled) == folded == fold_uid(folded)
+    assert TokenKey.of(A, spelled, "emaid") == TokenKey(A, folded, "EMAID")
 
 
 def test_only_tokens_of_the_type_and_of_partners_are_meant() -> None:

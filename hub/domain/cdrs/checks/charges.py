@@ -10,7 +10,7 @@ from hub.domain.cdrs.checks.neighbours import shared
 from hub.domain.cdrs.checks.physics import check_physics
 from hub.domain.cdrs.checks.price import check_price
 from hub.domain.cdrs.record import Cdr
-from hub.domain.ids import fold
+from hub.domain.ids import fold_uid
 from hub.domain.money import EXACT
 
 #: Sums of periods may differ from a total by rounding each of them to four decimals.
@@ -44,7 +44,7 @@ def _driver(cdr: Cdr, known: Known) -> Found:
             not given.allowed
             or given.cpo != cdr.id.party
             or given.emsp != cdr.emsp
-            or given.token_uid != fold(cdr.token_uid)
+            or given.token_uid != fold_uid(cdr.token_uid)
         ):
             yield Check.AUTHORIZATION_MISMATCH, "authorization_reference", "did not allow this token at this CPO"
     elif not known.token:
@@ -57,7 +57,7 @@ def _driver(cdr: Cdr, known: Known) -> Found:
         session = known.session
         if session is None:
             yield Check.SESSION_UNKNOWN, "session_id", "is no session that the CPO reported"
-        elif session.emsp != cdr.emsp or session.token_uid != fold(cdr.token_uid):
+        elif session.emsp != cdr.emsp or session.token_uid != fold_uid(cdr.token_uid):
             yield Check.SESSION_MISMATCH, "session_id", "was charged with another token"
 
 
