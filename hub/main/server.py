@@ -16,14 +16,8 @@ _STREAMS_MAX = 2_000
 #: Calls that have come and wait for the event loop to take them: above this gRPC drops some, with no status that says
 #: so, and above twice as many all. Its own 1,000 and 3,000 are less than one partner may have open.
 _PENDING_MAX = 16_384
-#: What holds on a port that only partners and operators reach.
-_FOR_PARTNERS = [
-    ("grpc.server.max_pending_requests", _PENDING_MAX),
-    ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_MAX),
-    # With it gRPC counts calls that are over and not yet cleared away as open, and resets what a client opens in their
-    # place: of ten thousand calls at once seven thousand failed. It guards against strangers that open and reset calls.
-    ("grpc.http.overload_protection", 0),
-]
+#: What holds on the port that anybody reaches: a code and a signing request, in bytes, are all there is to send.
+_FOR_STRANGERS = [("grpc.max_receive_message_length", 128 * 1024)]
 #: gRPC keeps sizes in 31 bits.
 _BYTES_MOST = 2**31 - 1
 #: How long a peer may take to answer a ping, or to shake hands, in milliseconds.
@@ -37,7 +31,7 @@ def credentials(pair: KeyPair, client_ca: bytes | None = None) -> grpc.ServerCre
 
 def make_server(config: Config, edge: Edge, services: Sequence[Service], *, strangers: bool = False) -> grpc.aio.Server:
     """Return a server that answers these services, also to strangers; it has no port yet and is not started."""
-    server = grpc.aio.server(options=[*_options(config), *([] if strangers else _FOR_PARTNERS)])
+    server = grpc.aio.server(options=[*_options(config), *(_FOR_STRANGERS if strangers else _for_partners(config))])
     server.add_generic_rpc_handlers((edge.handlers(services),))
     return server
 
@@ -87,11 +81,23 @@ def _taken(setting: str, address: str, why: str | None = None) -> ConfigError:
     return ConfigError(f"{setting}: {address}: {why or 'cannot be listened on'}; does another hub run here?")
 
 
-def _options(config: Config) -> list[tuple[str, int]]:
-    keepalive = config.keepalive_seconds * 1000
+def _for_partners(config: Config) -> list[tuple[str, int]]:
+    """Return what holds on a port that only partners and operators reach."""
     return [
         # The edge refuses what is too large, and says so precisely; gRPC what need not even be taken in.
         ("grpc.max_receive_message_length", min(2 * config.message_bytes_max, _BYTES_MOST)),
+        ("grpc.server.max_pending_requests", _PENDING_MAX),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_MAX),
+        # With it gRPC counts calls that are over and not yet cleared away as open, and resets what a client opens in
+        # their place: of ten thousand calls at once seven thousand failed. It guards against strangers that open and
+        # reset calls.
+        ("grpc.http.overload_protection", 0),
+    ]
+
+
+def _options(config: Config) -> list[tuple[str, int]]:
+    keepalive = config.keepalive_seconds * 1000
+    return [
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", _STREAMS_MAX),
         # A peer that is gone without a word is found out by a ping, whether or not it has calls open.

@@ -346,3 +346,10 @@ async def test_an_address_that_guesses_codes_is_held_back(
     # All at once: with each second that they take, five more are heard than at first.
     answers = await asyncio.gather(*(caught(door.Register(request)) for _ in range(200)))
     assert {answer.reason for answer in answers} == {"INVITATION_REFUSED", "RATE_LIMITED"}
+
+
+async def test_a_stranger_who_sends_much_is_not_taken_in(
+    door: registration_pb2_grpc.RegistrationServiceAsyncStub,
+) -> None:
+    large = registration_pb2.RegisterRequest(code="ABCD", csr_pem="x" * 200_000)
+    assert (await caught(door.Register(large))).code is grpc.StatusCode.RESOURCE_EXHAUSTED
