@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from hub.cli.options import Json, commands
+from hub.cli.output import progress
 from hub.crypto.report import Check, Failure, Outcome, Report
 from hub.crypto.signing import BadKey, Roots
-from hub.crypto.verify import verify_bundle
+from hub.crypto.verify import CHECK_COUNT, Made, verify_bundle
 
 #: A bundle of a million CDRs is some 1.2 GB.
 BUNDLE_BYTES_MAX = 1 << 32
@@ -44,12 +45,14 @@ def verify(
     18 trees inconsistent, 19 not in the journal, 20 leaf mismatch, 21 outside the period, 22 CDRs differ, 23 totals
     wrong, 24 rendering differs, 25 acknowledgement invalid. 2: wrong usage.
     """
-    report = _report(bundle, trust, keyring, earlier or ())
+    others = earlier or []
+    with progress("checks", CHECK_COUNT * (1 + len(others)), hidden=as_json) as made:
+        report = _report(bundle, trust, keyring, others, made)
     typer.echo(_as_json(report) if as_json else _as_text(report))
     raise typer.Exit(report.exit_code)
 
 
-def _report(bundle: Path, trust: Path, keyring: Path | None, earlier: Sequence[Path]) -> Report:
+def _report(bundle: Path, trust: Path, keyring: Path | None, earlier: Sequence[Path], made: Made) -> Report:
     try:
         roots = Roots.from_text(trust.read_text())
     except (UnicodeDecodeError, BadKey) as error:
@@ -65,7 +68,7 @@ def _report(bundle: Path, trust: Path, keyring: Path | None, earlier: Sequence[P
         others = [path.read_bytes() for path in earlier]
     except OSError as error:
         return _failed("bundle", Failure.UNREADABLE, _reason(error))
-    return verify_bundle(data, roots, newer_keyring=newer, earlier=others)
+    return verify_bundle(data, roots, newer_keyring=newer, earlier=others, made=made)
 
 
 def _failed(name: str, failure: Failure, detail: str) -> Report:

@@ -41,6 +41,9 @@ from hub.domain.statements import (
     parse_statement,
 )
 
+#: Told of each further check that was made.
+Made = Callable[[int], None]
+
 
 @dataclass(slots=True)
 class _Verifier:
@@ -49,6 +52,7 @@ class _Verifier:
     data: bytes
     roots: Roots
     newer_keyring: bytes | None
+    made: Made
     parts: BundleParts = field(init=False)
     renderings: Mapping[str, bytes] = field(init=False)
     keyring: Keyring = field(init=False)
@@ -277,7 +281,7 @@ class _Verifier:
     def continues(self, earlier: Sequence[bytes]) -> str:
         proven = []
         for number, data in enumerate(earlier, start=1):
-            other = _Verifier(data=data, roots=self.roots, newer_keyring=self.newer_keyring)
+            other = _Verifier(data=data, roots=self.roots, newer_keyring=self.newer_keyring, made=self.made)
             failed = next((check for check in _run(other) if check.failure is not None), None)
             if failed is not None and failed.failure is not None:
                 raise Failed(failed.failure, f"earlier bundle {number}: {failed.name}: {failed.detail}")
@@ -326,12 +330,20 @@ _CHECKS: tuple[tuple[str, Callable[[_Verifier], str], frozenset[str]], ...] = (
 )
 
 
+#: How many checks there are of one bundle.
+CHECK_COUNT = len(_CHECKS)
+
 #: What has to hold of a bundle before it can be held against others.
 _PROVEN_BY = ("trees", "issued", "contents")
 
 
 def verify_bundle(
-    data: bytes, roots: Roots, *, newer_keyring: bytes | None = None, earlier: Sequence[bytes] = ()
+    data: bytes,
+    roots: Roots,
+    *,
+    newer_keyring: bytes | None = None,
+    earlier: Sequence[bytes] = (),
+    made: Made = lambda count: None,  # noqa: ARG005
 ) -> Report:
     """Verify a bundle.
 
@@ -341,8 +353,9 @@ def verify_bundle(
         newer_keyring: A keyring envelope obtained since the bundle was made; the higher version counts, so that later
             revocations are heeded.
         earlier: Bundles that the same hub gave before, to be held against this one; they are verified as well.
+        made: Told of each further check that was made, of CHECK_COUNT a bundle: a large one takes minutes.
     """
-    verifier = _Verifier(data=data, roots=roots, newer_keyring=newer_keyring)
+    verifier = _Verifier(data=data, roots=roots, newer_keyring=newer_keyring, made=made)
     checks = _run(verifier)
     passed = {check.name for check in checks if check.outcome is Outcome.PASSED}
     if earlier:
@@ -360,13 +373,14 @@ def _run(verifier: _Verifier) -> list[Check]:
     checks: list[Check] = []
     passed: set[str] = set()
     for name, check, needs in _CHECKS:
-        if not needs <= passed:
+        if needs <= passed:
+            checks.append(_check(name, partial(check, verifier)))
+        else:
             missing = ", ".join(sorted(needs - passed))
             checks.append(Check(name=name, outcome=Outcome.SKIPPED, detail=f"rests on {missing}"))
-            continue
-        checks.append(_check(name, partial(check, verifier)))
         if checks[-1].outcome is Outcome.PASSED:
             passed.add(name)
+        verifier.made(1)
     return checks
 
 

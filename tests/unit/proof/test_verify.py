@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hub.cli.app import run as roamhub
 from hub.crypto.keyring import sign_keyring
 from hub.crypto.report import Failure, Outcome
-from hub.crypto.verify import verify_bundle
+from hub.crypto.verify import CHECK_COUNT, verify_bundle
 from hub.domain.acknowledgements import Decision, Reason
 from hub.domain.bundle import MalformedBundle, read_bundle, write_bundle
 from hub.domain.clearing.items import ClearingItem
@@ -71,6 +71,19 @@ def test_a_period_without_a_cdr_has_a_statement_that_verifies() -> None:
 
 def test_a_period_that_begins_with_the_journal_verifies() -> None:
     assert outcome(settle(before=0)) is None
+
+
+@pytest.mark.parametrize("data", [PLAIN, PLAIN[:-1], b""], ids=["whole", "cut off", "empty"])
+def test_whoever_waits_is_told_of_every_check(data: bytes) -> None:
+    told: list[int] = []
+    checks = verify_bundle(data, ROOTS, made=told.append).checks
+    assert told == [1] * CHECK_COUNT == [1] * len(checks)
+
+
+def test_whoever_waits_is_told_of_the_checks_of_earlier_bundles_too() -> None:
+    told: list[int] = []
+    verify_bundle(PLAIN, ROOTS, earlier=[PLAIN], made=told.append)
+    assert sum(told) == 2 * CHECK_COUNT
 
 
 @given(items(6))
