@@ -28,6 +28,11 @@ def uuid7(instant: datetime, chance: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
+def not_after(latest: datetime) -> str:
+    """Return what is said of a field whose time lies ahead: with the bound, so that whoever's clock is off can tell."""
+    return f"must not lie in the future: by this hub's clock not after {latest:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def require_utc(instant: datetime) -> datetime:
     """Return the instant unchanged.
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from hub.domain.clock import not_after
 from hub.domain.errors import Stale, Violation
 from hub.domain.geo import Point
 from hub.domain.ids import ObjectId, PartyId, fold
@@ -217,13 +218,13 @@ def check(location: Location, latest: datetime) -> list[Violation]:
     if not is_time_zone(location.time_zone):
         found.append(Violation(field="time_zone", rule="must be a zone of the IANA database, such as Europe/Amsterdam"))
     if location.last_updated > latest:
-        found.append(Violation(field="last_updated", rule="must not lie in the future"))
+        found.append(Violation(field="last_updated", rule=not_after(latest)))
     _repeated([evse.uid for evse in location.evses], "evses[{}].uid", "must be unique within the location", found)
     if len(location.evses) > EVSES_MAX:
         found.append(Violation(field="evses", rule=f"must have at most {EVSES_MAX} entries"))
     for i, evse in enumerate(location.evses):
         if evse.now.last_updated > latest:
-            found.append(Violation(field=f"evses[{i}].last_updated", rule="must not lie in the future"))
+            found.append(Violation(field=f"evses[{i}].last_updated", rule=not_after(latest)))
         if not evse.connectors and evse.now.state is not EvseState.REMOVED:
             found.append(Violation(field=f"evses[{i}].connectors", rule="must have at least one entry"))
         if len(evse.connectors) > CONNECTORS_MAX:

@@ -8,6 +8,7 @@ from roamhub.v1 import common_pb2, location_pb2
 from roamhub.v1 import location_object_pb2 as pb
 
 from hub.app.evse_states import StatesReport
+from hub.domain.clock import not_after
 from hub.domain.errors import HubError, Invalid, Violation
 from hub.domain.geo import Point, parse_degrees
 from hub.domain.ids import ObjectId, PartyId, fold
@@ -187,5 +188,5 @@ def _state_refusal(path: str, message: location_pb2.EvseState, latest: datetime)
     reader.id("evse_uid", message.evse_uid, ID_MAX)
     reader.one_of("status", message.status, _STATES, EvseState.UNKNOWN)
     if reader.time("last_updated", message.last_updated) > latest:
-        reader.refuse("last_updated", "must not lie in the future")
+        reader.refuse("last_updated", not_after(latest))
     return Invalid(reader.violations or [Violation(field=f"{path}.last_updated", rule="must be a time since 1970")])

@@ -23,7 +23,7 @@ from hub.app.locations import (
 )
 from hub.app.ports.locations import ConnectorFilter, Edit, LocationEditor
 from hub.app.ports.spine import Committer, Reads
-from hub.domain.clock import Clock
+from hub.domain.clock import Clock, not_after
 from hub.domain.errors import HubError
 from hub.domain.geo import DEGREE, Point
 from hub.domain.ids import ObjectId, PartyId
@@ -171,7 +171,7 @@ class LocationServicer:
         """Check the `last_updated` of a change, finish reading, and return the latest time there may be."""
         latest = self._latest()
         if reader.time(field, message.last_updated) > latest:
-            reader.refuse(field, "must not lie in the future")
+            reader.refuse(field, not_after(latest))
         reader.done()
         return latest
 

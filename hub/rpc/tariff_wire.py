@@ -16,6 +16,7 @@ from google.type.decimal_pb2 import Decimal as PbDecimal
 from roamhub.v1 import tariff_object_pb2 as pb
 
 from hub.app.tariffs import PublishedTariff
+from hub.domain.clock import not_after
 from hub.domain.errors import Invalid
 from hub.domain.ids import ObjectId
 from hub.domain.rating.checks import check_tariff
@@ -78,7 +79,7 @@ def published_from_pb(message: pb.Tariff, latest: datetime, path: str = "tariff"
     assert tariff.party is not None
     assert tariff.last_updated is not None
     if tariff.last_updated > latest:
-        reader.refuse("last_updated", "must not lie in the future")
+        reader.refuse("last_updated", not_after(latest))
     reader.done()
     return PublishedTariff(
         id=ObjectId(tariff.party, tariff.id),

@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from roamhub.v1 import session_object_pb2, token_pb2
 from roamhub.v1 import token_object_pb2 as pb
 
+from hub.domain.clock import not_after
 from hub.domain.tokens import RFID, Token, TokenKey, Whitelist
 from hub.rpc.wire import Reader
 
@@ -97,5 +98,5 @@ def time_of(reader: Reader, field: str, stamp: Timestamp, latest: datetime) -> d
     """Read when the owner says that something happened, which is no later than its clock may show."""
     instant = reader.time(field, stamp)
     if instant > latest:
-        reader.refuse(field, "must not lie further in the future than clocks may differ")
+        reader.refuse(field, not_after(latest))
     return instant

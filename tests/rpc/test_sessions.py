@@ -161,6 +161,7 @@ async def test_a_report_from_the_future_is_refused_as_it_would_shut_out_those_th
     with pytest.raises(grpc.aio.AioRpcError) as appended:
         await stub.AppendChargingPeriods(addition)
     assert [refusal(each.value).metadata["field"] for each in (put, appended)] == [f"session.{field}", field]
+    assert "by this hub's clock not after 20" in str(appended.value.details())
     assert await stub.GetSession(session_pb2.GetSessionRequest(key=KEY)) == session()
 
 

@@ -21,6 +21,7 @@ from hub.domain.cdrs.checks import decide, examine, rated_cost
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrState, Step
 from hub.domain.cdrs.standing import Cause, Standing, not_returned
 from hub.domain.clearing.items import ClearingItem
+from hub.domain.clock import not_after
 from hub.domain.errors import Conflict, HubError, Precondition, invalid
 from hub.domain.ids import ObjectId, fold
 from hub.domain.journal import EntryKind, Fact, Stream
@@ -127,8 +128,9 @@ class _Intake:
             if submission.replaces:
                 self._require_replaced(submission)
             return stored.answer
-        if cdr.end_time > self._uow.now + submission.skew_max:
-            raise invalid("cdr.end_date_time", "must not lie in the future")
+        latest = self._uow.now + submission.skew_max
+        if cdr.end_time > latest:
+            raise invalid("cdr.end_date_time", not_after(latest))
         replaced = self._replaced(submission) if submission.replaces else None
         stored = self._record(cdr, self._dealing(cdr), replaced)
         self._stored[cdr.id] = stored
