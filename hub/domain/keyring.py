@@ -145,6 +145,10 @@ class Keyring:
             shortened = mine.end_index is not None and mine.end_index != key.end_index
             if shortened and mine.end_index < size and mine.revoked_index is None:  # type: ignore[operator]
                 raise ValueError(f"ends {key.name} before what it has signed")
+        revoked = {key.public_key for key in self.keys if key.revoked_index is not None}
+        for key in self.keys:
+            if key.revoked_index is None and key.public_key in revoked:
+                raise ValueError(f"calls a revoked key {key.name}")
 
     def revoked(self, name: str, *, at: int) -> "Keyring":
         """Return the next version, in which a key is trusted for nothing from index `at` on.

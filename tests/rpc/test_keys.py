@@ -104,6 +104,11 @@ def _none_left(ring: Keyring) -> Keyring:
     return ring.revoked(ring.keys[0].name, at=0)
 
 
+def _revoked_and_back_under_another_name(ring: Keyring) -> Keyring:
+    revoked = ring.revoked(ring.keys[0].name, at=0)
+    return replace(revoked, keys=(*revoked.keys, replace(ring.keys[0], name="another")))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -111,6 +116,7 @@ def _none_left(ring: Keyring) -> Keyring:
         (_changed, "INVALID_FIELD"),
         (_other_hub, "INVALID_FIELD"),
         (_ended, "INVALID_FIELD"),
+        (_revoked_and_back_under_another_name, "INVALID_FIELD"),
         (_none_left, "NO_SIGNING_KEY"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
