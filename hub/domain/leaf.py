@@ -46,7 +46,7 @@ class Leaf:
     """A leaf in its parts.
 
     Attributes:
-        kind: What happened, such as `CDR_ACCEPTED`.
+        kind: What happened, such as `cdr_accepted`.
         recorded_time: When the hub recorded it, in UTC, to the microsecond.
         owner: The party the entry belongs to, such as `NL-ABC`; empty for the hub's own.
         counterparty: The other party; empty where there is none.

@@ -1,14 +1,12 @@
-"""Column types that lose nothing: instants as microseconds, decimals as scaled integers."""
+"""Instants in tables: microseconds since 1970, which lose nothing."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, Dialect
 from sqlalchemy.types import TypeDecorator
 
 from hub.domain.clock import require_utc
-from hub.domain.money import EXACT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -37,28 +35,3 @@ class UtcMicros(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002, ANN401
         """Return the instant in UTC."""
         return None if value is None else from_micros(value)
-
-
-class ExactDecimal(TypeDecorator[Decimal]):
-    """A decimal with a fixed number of places, stored as a scaled integer: SQLite would make a float of it."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def __init__(self, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Store the scaled integer; a value with more places than the column has is a mistake of ours."""
-        if value is None:
-            return None
-        scaled = value.scaleb(self.scale, context=EXACT)
-        whole = int(scaled)
-        if whole != scaled:
-            raise ValueError(f"more than {self.scale} decimals")
-        return whole
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002, ANN401
-        """Return the decimal with its fixed number of places."""
-        return None if value is None else Decimal(value).scaleb(-self.scale, context=EXACT)

@@ -6,7 +6,6 @@ refused: an error, and no trace. Or it is recorded in the clearing journal: acce
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from hub.domain.agreements import Terms
 from hub.domain.cdrs.checks import decide, examine, rated_cost
 from hub.domain.cdrs.record import Cdr, CdrAnswer, CdrState, Step
 from hub.domain.cdrs.standing import Cause, Standing, not_returned
+from hub.domain.clearing.amounts import to_e4
 from hub.domain.clearing.items import ClearingItem
 from hub.domain.clock import not_after
 from hub.domain.errors import Conflict, HubError, Precondition, invalid
@@ -28,7 +28,6 @@ from hub.domain.journal import EntryKind, Fact, Stream
 from hub.domain.leaf import SALT_BYTES
 from hub.domain.meter.cdr import SignedData
 
-_E4 = Decimal(10_000)
 _KINDS = {
     CdrState.ACCEPTED: EntryKind.CDR_ACCEPTED,
     CdrState.QUARANTINED: EntryKind.CDR_QUARANTINED,
@@ -261,8 +260,8 @@ class _Intake:
             country=cdr.country,
             tariff_kind=cdr.tariff_kind,
             tax_date=cdr.end_time.astimezone(dealing.zone).date(),
-            amount=int(cdr.total_cost * _E4),
-            energy=int(cdr.total_energy * _E4),
+            amount=to_e4(cdr.total_cost),
+            energy=to_e4(cdr.total_energy),
         )
 
     def _fact(self, cdr: Cdr, dealing: Dealing, item: ClearingItem, kind: EntryKind) -> Fact:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from hub.domain.money import EXACT, OCPI_DECIMALS, Money, minor_unit_exponent, to_minor
 
+_TEN_THOUSAND = Decimal(10**OCPI_DECIMALS)
 _TEXT = re.compile(r"-?(0|[1-9][0-9]{0,29})\.[0-9]{4}")
 
 
@@ -14,10 +15,10 @@ def to_e4(value: Decimal) -> int:
     Raises:
         ValueError: It has more than four decimals, or is not finite.
     """
-    scaled = value.scaleb(OCPI_DECIMALS, context=EXACT)
-    if not scaled.is_finite() or scaled != scaled.to_integral_value(context=EXACT):
+    scaled = EXACT.multiply(value, _TEN_THOUSAND)
+    if not scaled.is_finite() or (whole := int(scaled)) != scaled:
         raise ValueError("an exact amount has at most four decimals")
-    return int(scaled)
+    return whole
 
 
 def e4_text(amount: int) -> str:

@@ -213,7 +213,7 @@ def test_a_damaged_item_is_refused(was: str, becomes: str) -> None:
 def test_exact_amounts_survive_their_texts(amount: int) -> None:
     assert parse_e4(e4_text(amount)) == amount
     assert to_e4(Decimal(e4_text(amount))) == amount
-    for currency in ("EUR", "JPY", "KWD"):
+    for currency in ("EUR", "JPY", "KWD", "CLF"):
         assert parse_minor(minor_text(amount, currency), currency) == amount
 
 
@@ -228,7 +228,18 @@ def test_amounts_have_one_spelling(text: str) -> None:
         parse_e4(text)
 
 
-@pytest.mark.parametrize("value", ["0.00001", "NaN", "Infinity"])
+@pytest.mark.parametrize(
+    ("currency", "text"), [("JPY", "12345"), ("EUR", "123.45"), ("KWD", "12.345"), ("CLF", "1.2345")]
+)
+def test_a_minor_unit_is_the_currencys(currency: str, text: str) -> None:
+    assert minor_text(12_345, currency) == text
+
+
+def test_an_amount_beyond_the_digits_of_a_default_context_is_exact() -> None:
+    assert to_e4(Decimal("1" * 30 + ".0001")) == int("1" * 30 + "0001")
+
+
+@pytest.mark.parametrize("value", ["0.00001", "NaN", "Infinity", "-Infinity"])
 def test_more_than_four_decimals_are_no_exact_amount(value: str) -> None:
     with pytest.raises(ValueError, match="four decimals"):
         to_e4(Decimal(value))

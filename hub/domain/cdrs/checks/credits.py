@@ -3,8 +3,7 @@
 from hub.domain.cdrs.checks.codes import Check, Found
 from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.record import Cdr
-
-_E4 = 10_000
+from hub.domain.clearing.amounts import to_e4
 
 
 def check_credit(cdr: Cdr, known: Known) -> Found:
@@ -21,10 +20,10 @@ def check_credit(cdr: Cdr, known: Known) -> Found:
         yield Check.CREDIT_REPEATED, "credit_reference_id", "has been credited already"
     if original.emsp != cdr.emsp or original.currency != cdr.currency:
         yield Check.CREDIT_MISMATCH, "credit_reference_id", "was for another eMSP or in another currency"
-    if int(cdr.total_cost * _E4) != -original.amount:
+    if to_e4(cdr.total_cost) != -original.amount:
         yield Check.CREDIT_NOT_FULL, "total_cost", "is not the original's total cost negated"
     taxed = cdr.after_taxes
     if taxed is not None and original.after_taxes is not None and taxed != -original.after_taxes:
         yield Check.CREDIT_MISMATCH, "total_cost.after_taxes", "is not the original's negated"
-    if int(cdr.total_energy * _E4) != original.energy:
+    if to_e4(cdr.total_energy) != original.energy:
         yield Check.CREDIT_MISMATCH, "total_energy", "is not the original's; a credit negates the total cost alone"
