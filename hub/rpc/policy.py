@@ -154,6 +154,7 @@ TABLE: Mapping[str, Rule] = {
     "/roamhub.v1.ClearingService/SummarizeGaps": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/GetCheckpoint": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/GetInclusionProof": Rule(also_operator=True),
+    "/roamhub.v1.TransparencyService/GetLeaf": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/GetConsistencyProof": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/GetKeyring": Rule(also_operator=True),
     "/roamhub.v1.TransparencyService/CreateSigningKey": OPERATOR,

@@ -3,6 +3,7 @@
 from roamhub.v1 import transparency_pb2 as pb
 
 from hub.app.clearing import proofs
+from hub.domain.leaf import unpack_openings
 from hub.rpc.calls import Call
 from hub.rpc.signing_keys import SigningKeys
 
@@ -24,6 +25,18 @@ class TransparencyServicer(SigningKeys):
             tree_size=proof.tree.size,
             root_hash=proof.tree.root,
             hashes=proof.hashes,
+        )
+
+    async def GetLeaf(self, request: pb.GetLeafRequest, call: Call) -> pb.Leaf:
+        """Return a leaf with what opens it."""
+        leaf = await self._reads.run(lambda uow: proofs.leaf(uow, call.caller, request.leaf_index))
+        openings = unpack_openings(leaf.openings)
+        return pb.Leaf(
+            leaf_index=leaf.index,
+            preimage=leaf.preimage,
+            openings=[
+                pb.LeafOpening(name=name, salt=opening.salt, value=opening.value) for name, opening in openings.items()
+            ],
         )
 
     async def GetConsistencyProof(self, request: pb.GetConsistencyProofRequest, call: Call) -> pb.ConsistencyProof:  # noqa: ARG002

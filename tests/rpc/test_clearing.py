@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -33,7 +34,10 @@ from hub.crypto.verify import verify_bundle
 from hub.domain.agreements import CheckAction, Cycle
 from hub.domain.cdrs.checks import Check
 from hub.domain.checkpoints import Checkpoint, parse_note
+from hub.domain.clearing.items import ClearingItem
 from hub.domain.ids import PartyId
+from hub.domain.leaf import Leaf, Opening, check_openings
+from hub.domain.merkle import leaf_hash
 from hub.domain.merkle.verify import verify_consistency, verify_inclusion
 from hub.domain.parties import Role
 from hub.main import Hub
@@ -112,6 +116,8 @@ class World:
     admin: "admin_pb2_grpc.AdminServiceAsyncStub"
     second: "admin_pb2_grpc.AdminServiceAsyncStub"
     second_channel: grpc.aio.Channel
+    emsp_channel: grpc.aio.Channel
+    stranger_channel: grpc.aio.Channel
 
     async def submit(
         self, cdr_id: str, cost: str = "12.3456", credit_of: str = "", days_ago: int = 0
@@ -168,6 +174,8 @@ async def world(hub: Hub, partner: PartnerFactory, operator_channel: grpc.aio.Ch
         admin=admin_pb2_grpc.AdminServiceStub(operator_channel),
         second=admin_pb2_grpc.AdminServiceStub(second),
         second_channel=second,
+        emsp_channel=emsp.channel,
+        stranger_channel=other.channel,
     )
 
 
@@ -508,6 +516,36 @@ async def test_the_journal_is_proven_to_hold_a_receipt_and_only_to_grow(world: W
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.GetConsistencyProof(transparency_pb2.GetConsistencyProofRequest(earlier_size=100))
     assert refusal(caught.value).reason == "TREE_NOT_FOUND"
+
+
+async def test_a_receipt_opens_to_the_cdr_and_what_it_is_settled_by(world: World) -> None:
+    receipt = (await world.submit("C1")).receipt
+    request = transparency_pb2.GetLeafRequest(leaf_index=receipt.journal_index)
+    got = await transparency_pb2_grpc.TransparencyServiceStub(world.channel).GetLeaf(request)
+    assert leaf_hash(got.preimage) == receipt.leaf_hash
+    leaf = Leaf.from_bytes(got.preimage)
+    openings = {each.name: Opening(salt=each.salt, value=each.value) for each in got.openings}
+    check_openings(leaf, openings)
+    assert sorted(openings) == ["contract", "document", "settlement", "token"]
+    item = ClearingItem.from_bytes(openings["settlement"].value)
+    assert (leaf.kind, item.cdr, item.amount) == ("cdr_accepted", "NL-CPO/C1", 12_3456)
+    document = cdr(world.cpo, world.emsp, "C1").SerializeToString(deterministic=True)
+    assert openings["document"].value == sha256(document).digest()
+
+
+async def test_a_leaf_is_opened_to_nobody_but_its_parties_and_operators(
+    world: World, operator_channel: grpc.aio.Channel
+) -> None:
+    await world.submit("C1")
+    theirs = transparency_pb2.GetLeafRequest(leaf_index=0)
+    stub = transparency_pb2_grpc.TransparencyServiceStub
+    assert await stub(world.emsp_channel).GetLeaf(theirs) == await stub(operator_channel).GetLeaf(theirs)
+    words = set()
+    for index in (0, 1, -1, 1 << 62):
+        answer = await refused(stub(world.stranger_channel).GetLeaf(transparency_pb2.GetLeafRequest(leaf_index=index)))
+        assert (answer.code, answer.reason) == (grpc.StatusCode.NOT_FOUND, "LEAF_NOT_FOUND")
+        words.add(answer.message)
+    assert len(words) == 1, "what is others' reads as what is not there"
 
 
 async def test_lists_come_in_pages(world: World) -> None:

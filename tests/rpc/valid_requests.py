@@ -364,6 +364,7 @@ def _billing(names: Names) -> dict[str, Base]:
         "TransparencyService/GetInclusionProof": Base(
             "cpo", lambda _: transparency_pb2.GetInclusionProofRequest(leaf_index=0, tree_size=1)
         ),
+        "TransparencyService/GetLeaf": Base("cpo", lambda _: transparency_pb2.GetLeafRequest(leaf_index=0)),
         "TransparencyService/GetConsistencyProof": Base(
             "cpo", lambda _: transparency_pb2.GetConsistencyProofRequest(earlier_size=1, later_size=1)
         ),

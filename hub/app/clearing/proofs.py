@@ -11,8 +11,9 @@ from hub.domain.clearing.items import ClearingItem
 from hub.domain.clearing.records import StatementRecord, StatementState
 from hub.domain.errors import HubError, NotFound, Precondition, Stale, Unreachable, invalid
 from hub.domain.journal import EntryKind, Stream
-from hub.domain.leaf import unpack_openings
+from hub.domain.leaf import Leaf, unpack_openings
 from hub.domain.merkle.tiles import TreeReader
+from hub.domain.parties import Caller
 from hub.domain.statements import Statement, TreeHead, parse_statement
 
 
@@ -119,6 +120,23 @@ def inclusion(uow: UnitOfWork, index: int, size: int) -> Inclusion:
         tree=TreeHead(size=tree.size, root=tree.root()),
         hashes=tuple(tree.inclusion_proof(index)),
     )
+
+
+def leaf(uow: UnitOfWork, caller: Caller, index: int) -> StoredLeaf:
+    """Return a leaf with what opens it, to operators and to whom it names; the hub's own name nobody.
+
+    Raises:
+        NotFound: LEAF_NOT_FOUND, there is no such entry, or it is between others.
+    """
+    missing = NotFound("LEAF_NOT_FOUND", "there is no such entry of the caller's")
+    if not 0 <= index < uow.transparency.frontier().size:
+        raise missing
+    (found,) = uow.transparency.leaves([index])
+    named = Leaf.from_bytes(found.preimage)
+    sides = {named.owner, named.counterparty} - {""}
+    if sides and not caller.operator and sides.isdisjoint(map(str, caller.parties)):
+        raise missing
+    return found
 
 
 def consistency(uow: UnitOfWork, earlier: int, later: int) -> Consistency:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1droamhub/v1/transparency.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x16\n\x14GetCheckpointRequest\"R\n\nCheckpoint\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"M\n\x18GetInclusionProofRequest\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x8b\x01\n\x0eInclusionProof\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"R\n\x1aGetConsistencyProofRequest\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nlater_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x9e\x01\n\x10\x43onsistencyProof\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x65\x61rlier_root_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x18\n\nlater_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0flater_root_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"\x13\n\x11GetKeyringRequest\"8\n\x07Keyring\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x19\n\x17\x43reateSigningKeyRequest\"S\n\nSigningKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\npublic_key\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\"/\n\x15PublishKeyringRequest\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x32\xfb\x03\n\x13TransparencyService\x12I\n\rGetCheckpoint\x12 .roamhub.v1.GetCheckpointRequest\x1a\x16.roamhub.v1.Checkpoint\x12U\n\x11GetInclusionProof\x12$.roamhub.v1.GetInclusionProofRequest\x1a\x1a.roamhub.v1.InclusionProof\x12[\n\x13GetConsistencyProof\x12&.roamhub.v1.GetConsistencyProofRequest\x1a\x1c.roamhub.v1.ConsistencyProof\x12@\n\nGetKeyring\x12\x1d.roamhub.v1.GetKeyringRequest\x1a\x13.roamhub.v1.Keyring\x12T\n\x10\x43reateSigningKey\x12#.roamhub.v1.CreateSigningKeyRequest\x1a\x16.roamhub.v1.SigningKey\"\x03\x88\x02\x01\x12M\n\x0ePublishKeyring\x12!.roamhub.v1.PublishKeyringRequest\x1a\x13.roamhub.v1.Keyring\"\x03\x88\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1droamhub/v1/transparency.proto\x12\nroamhub.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x16\n\x14GetCheckpointRequest\"R\n\nCheckpoint\x12\x12\n\x04note\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"M\n\x18GetInclusionProofRequest\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x17\n\ttree_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x8b\x01\n\x0eInclusionProof\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\tleaf_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x17\n\troot_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"*\n\x0eGetLeafRequest\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\"i\n\x04Leaf\x12\x18\n\nleaf_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x16\n\x08preimage\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12/\n\x08openings\x18\x03 \x03(\x0b\x32\x17.roamhub.v1.LeafOpeningB\x04\xe2\x41\x01\x03\"J\n\x0bLeafOpening\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04salt\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x03\"R\n\x1aGetConsistencyProofRequest\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nlater_size\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"\x9e\x01\n\x10\x43onsistencyProof\x12\x1a\n\x0c\x65\x61rlier_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x65\x61rlier_root_hash\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x18\n\nlater_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0flater_root_hash\x18\x04 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06hashes\x18\x05 \x03(\x0c\x42\x04\xe2\x41\x01\x03\"\x13\n\x11GetKeyringRequest\"8\n\x07Keyring\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07version\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x19\n\x17\x43reateSigningKeyRequest\"S\n\nSigningKey\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\npublic_key\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x03\x12\x17\n\ttree_size\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\"/\n\x15PublishKeyringRequest\x12\x16\n\x08\x65nvelope\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x32\xb4\x04\n\x13TransparencyService\x12I\n\rGetCheckpoint\x12 .roamhub.v1.GetCheckpointRequest\x1a\x16.roamhub.v1.Checkpoint\x12U\n\x11GetInclusionProof\x12$.roamhub.v1.GetInclusionProofRequest\x1a\x1a.roamhub.v1.InclusionProof\x12\x37\n\x07GetLeaf\x12\x1a.roamhub.v1.GetLeafRequest\x1a\x10.roamhub.v1.Leaf\x12[\n\x13GetConsistencyProof\x12&.roamhub.v1.GetConsistencyProofRequest\x1a\x1c.roamhub.v1.ConsistencyProof\x12@\n\nGetKeyring\x12\x1d.roamhub.v1.GetKeyringRequest\x1a\x13.roamhub.v1.Keyring\x12T\n\x10\x43reateSigningKey\x12#.roamhub.v1.CreateSigningKeyRequest\x1a\x16.roamhub.v1.SigningKey\"\x03\x88\x02\x01\x12M\n\x0ePublishKeyring\x12!.roamhub.v1.PublishKeyringRequest\x1a\x13.roamhub.v1.Keyring\"\x03\x88\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INCLUSIONPROOF'].fields_by_name['root_hash']._serialized_options = b'\342A\001\003'
   _globals['_INCLUSIONPROOF'].fields_by_name['hashes']._loaded_options = None
   _globals['_INCLUSIONPROOF'].fields_by_name['hashes']._serialized_options = b'\342A\001\003'
+  _globals['_GETLEAFREQUEST'].fields_by_name['leaf_index']._loaded_options = None
+  _globals['_GETLEAFREQUEST'].fields_by_name['leaf_index']._serialized_options = b'\342A\001\002'
+  _globals['_LEAF'].fields_by_name['leaf_index']._loaded_options = None
+  _globals['_LEAF'].fields_by_name['leaf_index']._serialized_options = b'\342A\001\003'
+  _globals['_LEAF'].fields_by_name['preimage']._loaded_options = None
+  _globals['_LEAF'].fields_by_name['preimage']._serialized_options = b'\342A\001\003'
+  _globals['_LEAF'].fields_by_name['openings']._loaded_options = None
+  _globals['_LEAF'].fields_by_name['openings']._serialized_options = b'\342A\001\003'
+  _globals['_LEAFOPENING'].fields_by_name['name']._loaded_options = None
+  _globals['_LEAFOPENING'].fields_by_name['name']._serialized_options = b'\342A\001\003'
+  _globals['_LEAFOPENING'].fields_by_name['salt']._loaded_options = None
+  _globals['_LEAFOPENING'].fields_by_name['salt']._serialized_options = b'\342A\001\003'
+  _globals['_LEAFOPENING'].fields_by_name['value']._loaded_options = None
+  _globals['_LEAFOPENING'].fields_by_name['value']._serialized_options = b'\342A\001\003'
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['earlier_size']._loaded_options = None
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['earlier_size']._serialized_options = b'\342A\001\002'
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['later_size']._loaded_options = None
@@ -90,20 +104,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=263
   _globals['_INCLUSIONPROOF']._serialized_start=266
   _globals['_INCLUSIONPROOF']._serialized_end=405
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=407
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=489
-  _globals['_CONSISTENCYPROOF']._serialized_start=492
-  _globals['_CONSISTENCYPROOF']._serialized_end=650
-  _globals['_GETKEYRINGREQUEST']._serialized_start=652
-  _globals['_GETKEYRINGREQUEST']._serialized_end=671
-  _globals['_KEYRING']._serialized_start=673
-  _globals['_KEYRING']._serialized_end=729
-  _globals['_CREATESIGNINGKEYREQUEST']._serialized_start=731
-  _globals['_CREATESIGNINGKEYREQUEST']._serialized_end=756
-  _globals['_SIGNINGKEY']._serialized_start=758
-  _globals['_SIGNINGKEY']._serialized_end=841
-  _globals['_PUBLISHKEYRINGREQUEST']._serialized_start=843
-  _globals['_PUBLISHKEYRINGREQUEST']._serialized_end=890
-  _globals['_TRANSPARENCYSERVICE']._serialized_start=893
-  _globals['_TRANSPARENCYSERVICE']._serialized_end=1400
+  _globals['_GETLEAFREQUEST']._serialized_start=407
+  _globals['_GETLEAFREQUEST']._serialized_end=449
+  _globals['_LEAF']._serialized_start=451
+  _globals['_LEAF']._serialized_end=556
+  _globals['_LEAFOPENING']._serialized_start=558
+  _globals['_LEAFOPENING']._serialized_end=632
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=634
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=716
+  _globals['_CONSISTENCYPROOF']._serialized_start=719
+  _globals['_CONSISTENCYPROOF']._serialized_end=877
+  _globals['_GETKEYRINGREQUEST']._serialized_start=879
+  _globals['_GETKEYRINGREQUEST']._serialized_end=898
+  _globals['_KEYRING']._serialized_start=900
+  _globals['_KEYRING']._serialized_end=956
+  _globals['_CREATESIGNINGKEYREQUEST']._serialized_start=958
+  _globals['_CREATESIGNINGKEYREQUEST']._serialized_end=983
+  _globals['_SIGNINGKEY']._serialized_start=985
+  _globals['_SIGNINGKEY']._serialized_end=1068
+  _globals['_PUBLISHKEYRINGREQUEST']._serialized_start=1070
+  _globals['_PUBLISHKEYRINGREQUEST']._serialized_end=1117
+  _globals['_TRANSPARENCYSERVICE']._serialized_start=1120
+  _globals['_TRANSPARENCYSERVICE']._serialized_end=1684
 # @@protoc_insertion_point(module_scope)

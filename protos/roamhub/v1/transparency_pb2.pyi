@@ -132,6 +132,90 @@ class InclusionProof(_message.Message):
 Global___InclusionProof: _TypeAlias = InclusionProof  # noqa: Y015
 
 @_typing.final
+class GetLeafRequest(_message.Message):
+    """Which leaf."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    leaf_index: _builtins.int
+    """The entry's index in the clearing journal, as receipts name it."""
+    def __init__(
+        self,
+        *,
+        leaf_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_index", b"leaf_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLeafRequest: _TypeAlias = GetLeafRequest  # noqa: Y015
+
+@_typing.final
+class Leaf(_message.Message):
+    """A leaf of the journal and what its commitments open to; `docs/proof.md` has both, byte by byte."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    PREIMAGE_FIELD_NUMBER: _builtins.int
+    OPENINGS_FIELD_NUMBER: _builtins.int
+    leaf_index: _builtins.int
+    """The entry's index."""
+    preimage: _builtins.bytes
+    """The leaf: SHA-256 of the byte 0x00 and this is the leaf hash of the receipt."""
+    @_builtins.property
+    def openings(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeafOpening]:
+        """What opens its fields, names ascending. Those that were erased are left out."""
+
+    def __init__(
+        self,
+        *,
+        leaf_index: _builtins.int = ...,
+        preimage: _builtins.bytes = ...,
+        openings: _abc.Iterable[Global___LeafOpening] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_index", b"leaf_index", "openings", b"openings", "preimage", b"preimage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Leaf: _TypeAlias = Leaf  # noqa: Y015
+
+@_typing.final
+class LeafOpening(_message.Message):
+    """What opens the commitment to one field of a leaf."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the field, such as `settlement`."""
+    salt: _builtins.bytes
+    """The field's salt, 32 bytes."""
+    value: _builtins.bytes
+    """The field's value."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        salt: _builtins.bytes = ...,
+        value: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "salt", b"salt", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeafOpening: _TypeAlias = LeafOpening  # noqa: Y015
+
+@_typing.final
 class GetConsistencyProofRequest(_message.Message):
     """Which two trees."""
 

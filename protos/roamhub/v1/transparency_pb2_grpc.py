@@ -48,6 +48,11 @@ class TransparencyServiceStub:
                 request_serializer=roamhub_dot_v1_dot_transparency__pb2.GetInclusionProofRequest.SerializeToString,
                 response_deserializer=roamhub_dot_v1_dot_transparency__pb2.InclusionProof.FromString,
                 _registered_method=True)
+        self.GetLeaf = channel.unary_unary(
+                '/roamhub.v1.TransparencyService/GetLeaf',
+                request_serializer=roamhub_dot_v1_dot_transparency__pb2.GetLeafRequest.SerializeToString,
+                response_deserializer=roamhub_dot_v1_dot_transparency__pb2.Leaf.FromString,
+                _registered_method=True)
         self.GetConsistencyProof = channel.unary_unary(
                 '/roamhub.v1.TransparencyService/GetConsistencyProof',
                 request_serializer=roamhub_dot_v1_dot_transparency__pb2.GetConsistencyProofRequest.SerializeToString,
@@ -88,6 +93,15 @@ class TransparencyServiceServicer:
         """Returns the proof that an entry stands in the journal.
 
         Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when the tree of that size has no such entry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLeaf(self, request, context):
+        """Returns a leaf of the journal with what opens it: what the hub has committed itself to by a receipt.
+
+        Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when there is no such entry that names a party of the caller's, or none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +149,11 @@ def add_TransparencyServiceServicer_to_server(servicer, server):
                     servicer.GetInclusionProof,
                     request_deserializer=roamhub_dot_v1_dot_transparency__pb2.GetInclusionProofRequest.FromString,
                     response_serializer=roamhub_dot_v1_dot_transparency__pb2.InclusionProof.SerializeToString,
+            ),
+            'GetLeaf': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLeaf,
+                    request_deserializer=roamhub_dot_v1_dot_transparency__pb2.GetLeafRequest.FromString,
+                    response_serializer=roamhub_dot_v1_dot_transparency__pb2.Leaf.SerializeToString,
             ),
             'GetConsistencyProof': grpc.unary_unary_rpc_method_handler(
                     servicer.GetConsistencyProof,
@@ -215,6 +234,33 @@ class TransparencyService:
             '/roamhub.v1.TransparencyService/GetInclusionProof',
             roamhub_dot_v1_dot_transparency__pb2.GetInclusionProofRequest.SerializeToString,
             roamhub_dot_v1_dot_transparency__pb2.InclusionProof.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLeaf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/roamhub.v1.TransparencyService/GetLeaf',
+            roamhub_dot_v1_dot_transparency__pb2.GetLeafRequest.SerializeToString,
+            roamhub_dot_v1_dot_transparency__pb2.Leaf.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,11 @@ class TransparencyServiceStub:
 
     Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when the tree of that size has no such entry.
     """
+    GetLeaf: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.GetLeafRequest, _transparency_pb2.Leaf]
+    """Returns a leaf of the journal with what opens it: what the hub has committed itself to by a receipt.
+
+    Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when there is no such entry that names a party of the caller's, or none.
+    """
     GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_transparency_pb2.GetConsistencyProofRequest, _transparency_pb2.ConsistencyProof]
     """Returns the proof that an earlier state of the journal is the beginning of a later one.
 
@@ -81,6 +86,11 @@ class TransparencyServiceAsyncStub(TransparencyServiceStub):
     """Returns the proof that an entry stands in the journal.
 
     Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when the tree of that size has no such entry.
+    """
+    GetLeaf: _aio.UnaryUnaryMultiCallable[_transparency_pb2.GetLeafRequest, _transparency_pb2.Leaf]  # type: ignore[assignment]
+    """Returns a leaf of the journal with what opens it: what the hub has committed itself to by a receipt.
+
+    Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when there is no such entry that names a party of the caller's, or none.
     """
     GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_transparency_pb2.GetConsistencyProofRequest, _transparency_pb2.ConsistencyProof]  # type: ignore[assignment]
     """Returns the proof that an earlier state of the journal is the beginning of a later one.
@@ -122,6 +132,17 @@ class TransparencyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the proof that an entry stands in the journal.
 
         Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when the tree of that size has no such entry.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLeaf(
+        self,
+        request: _transparency_pb2.GetLeafRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transparency_pb2.Leaf, _abc.Awaitable[_transparency_pb2.Leaf]]:
+        """Returns a leaf of the journal with what opens it: what the hub has committed itself to by a receipt.
+
+        Fails with NOT_FOUND (`LEAF_NOT_FOUND`) when there is no such entry that names a party of the caller's, or none.
         """
 
     @_abc_1.abstractmethod
