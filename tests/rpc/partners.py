@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,10 @@ from tests.support import Partner
 
 #: Answers one request of the hub's; raises Fault for an error status.
 Behaviour = Callable[[Any], Awaitable[Message]]
+
+
+#: How many seconds the hub will wait for the answer to the request that a behaviour answers, as it told the partner.
+TIME_LEFT: ContextVar[float] = ContextVar("time_left")
 
 
 class Fault(Exception):
@@ -98,6 +103,7 @@ async def held_link(
         kind = request.WhichOneof("request")
         assert kind is not None
         said = pb.LinkAnswer(id=request.id)
+        TIME_LEFT.set(request.timeout.ToMicroseconds() / 1_000_000)
         try:
             getattr(said, kind).CopyFrom(await behaviour(getattr(request, kind)))
         except Fault as fault:
@@ -131,6 +137,7 @@ class _Servicer(PartnerServiceServicer):
         self._behaviour = behaviour
 
     async def _answer(self, request: Message, context: Any) -> Any:
+        TIME_LEFT.set(context.time_remaining())
         try:
             return await self._behaviour(request)
         except Fault as fault:

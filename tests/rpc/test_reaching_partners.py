@@ -24,6 +24,7 @@ from hub.domain.parties import PartyState, Role
 from hub.main import Hub
 from tests.conftest import PartnerFactory
 from tests.rpc.partners import (
+    TIME_LEFT,
     Behaviour,
     Fault,
     dialled,
@@ -126,6 +127,22 @@ async def test_a_partner_that_never_answers_is_given_up_at_the_deadline(
     async with reached(hub, partner, way, say_nothing):
         error = await outcome(hub, seconds=0.2)
     assert (type(error), error.reason) == (TimedOut, "PARTNER_TIMED_OUT")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_partner_is_told_how_long_its_asker_waits(hub: Hub, partner: PartnerFactory, way: str) -> None:
+    told = []
+
+    async def note(request: Any) -> Any:
+        if isinstance(request, partner_pb2.PartnerServiceAuthorizeRequest):
+            told.append(TIME_LEFT.get())
+        return await says_yes(request)
+
+    async with reached(hub, partner, way, note):
+        for seconds in (45, 25):
+            await hub.routing.partners.authorize(question(), seconds)
+    assert 25 < told[0] <= 45
+    assert 0 < told[1] <= 25
 
 
 @pytest.mark.parametrize("way", WAYS)
