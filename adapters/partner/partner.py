@@ -98,9 +98,12 @@ class Partner:
         """Return a link over which the hub reaches these parties: `async with partner.link(handler, party):`."""
         return Link(self.connection, handler, parties, concurrency_max=concurrency_max)
 
-    def serve(self, handler: Handler, address: str) -> PartnerServer:
-        """Return an endpoint that the hub dials: `async with partner.serve(handler, "0.0.0.0:7450"):`."""
-        return PartnerServer(self.connection, handler, address)
+    def serve(self, handler: Handler, address: str, *, endpoint: str = "") -> PartnerServer:
+        """Return an endpoint that the hub dials, and is told of where `endpoint` says at what address.
+
+        `async with partner.serve(handler, "0.0.0.0:7450", endpoint="back-end.example:7450"):`
+        """
+        return PartnerServer(self.connection, handler, address, endpoint)
 
 
 def party(text: str) -> PartyKey:

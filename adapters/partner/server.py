@@ -4,10 +4,14 @@ Mutual TLS both ways with the one certificate that registration gave. Every part
 so the caller's must carry the hub's own URI; others are turned away.
 """
 
+import asyncio
+import logging
+from contextlib import suppress
 from typing import Any, Self
 
 import grpc
 from cryptography import x509
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 from roamhub.v1.partner_pb2 import (
@@ -20,13 +24,27 @@ from roamhub.v1.partner_pb2 import (
     PingResponse,
 )
 from roamhub.v1.partner_pb2_grpc import PartnerServiceServicer, add_PartnerServiceServicer_to_server
+from roamhub.v1.party_pb2 import ListPartiesRequest, Party, UpdatePartyRequest
+from roamhub.v1.party_pb2_grpc import PartyServiceStub
 from roamhub.v1.token_object_pb2 import AuthorizationInfo
 
 from adapters.partner.channel import MESSAGE_BYTES_MAX
 from adapters.partner.connection import Connection
 from adapters.partner.credentials import Credentials
-from adapters.partner.errors import Denied, RoamhubError, to_status
+from adapters.partner.errors import (
+    Defect,
+    Denied,
+    Exhausted,
+    Interrupted,
+    RoamhubError,
+    TimedOut,
+    Unreachable,
+    to_status,
+)
 from adapters.partner.handler import Answers, Handler
+from adapters.partner.retry import Backoff
+
+_log = logging.getLogger(__name__)
 
 #: SAN URI of the certificate that the hub dials with.
 _HUB_URI = "roamhub://hub"
@@ -45,14 +63,18 @@ class PartnerServer:
 
     port = 0
 
-    def __init__(self, connection: Connection, handler: Handler, address: str) -> None:
+    def __init__(self, connection: Connection, handler: Handler, address: str, endpoint: str = "") -> None:
         """Prepare to serve.
 
         Args:
             connection: Whose credentials the server shows.
             handler: Answers the hub.
             address: Where to listen, `host:port`; port 0 lets the system choose one.
+            endpoint: Where the hub reaches that, `host:port`; told to the hub for all of the platform's parties once
+                the server listens, so that a hub which had given up on them looks at once. Empty: the hub is not told.
         """
+        self._endpoint = endpoint
+        self._telling: asyncio.Task[None] | None = None
         self._connection = connection
         self._address = address
         self._servicer = _Servicer(Answers(handler))
@@ -64,9 +86,33 @@ class PartnerServer:
         self.port = server.add_secure_port(self._address, _server_tls(self._connection))
         await server.start()
         self._server = server
+        if self._endpoint:
+            self._telling = asyncio.create_task(self._tell())
         return self
 
+    async def _tell(self) -> None:
+        """Tell the hub where to dial, however long it takes to reach it."""
+        for wait in Backoff().waits():
+            try:
+                request = ListPartiesRequest(own=True, page_size=1000)
+                own = await self._connection.call(self._connection.stub(PartyServiceStub).ListParties, request)
+                for each in own.parties:
+                    named = Party(country_code=each.country_code, party_id=each.party_id, endpoint=self._endpoint)
+                    update = UpdatePartyRequest(party=named, update_mask=FieldMask(paths=["endpoint"]))
+                    await self._connection.call(self._connection.stub(PartyServiceStub).UpdateParty, update)
+            except (Unreachable, TimedOut, Interrupted, Exhausted, Defect):
+                await asyncio.sleep(wait)
+            except RoamhubError as error:
+                _log.warning("endpoint not told", extra={"reason": error.reason})
+                return
+            else:
+                return
+
     async def __aexit__(self, *error: object) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._telling
         if self._server is not None:
             await self._server.stop(_GRACE_SECONDS)
 

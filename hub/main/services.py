@@ -60,7 +60,16 @@ def services(hub: "Hub") -> list[Service]:
     skew = timedelta(seconds=hub.config.clock_skew_seconds)
     return [
         *registration(hub),
-        _one(party_pb2, PartyServicer(committer=committer, reads=reads, directory=directory, reachable=hub.reachable)),
+        _one(
+            party_pb2,
+            PartyServicer(
+                committer=committer,
+                reads=reads,
+                directory=directory,
+                reachable=hub.reachable,
+                named=hub.routing.named,
+            ),
+        ),
         _one(
             admin_pb2,
             AdminServicer(

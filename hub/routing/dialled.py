@@ -173,6 +173,13 @@ class Dialled:
             line.breaker.failed(monotonic(), self._random())
         self._reached(endpoint, reached)
 
+    async def renew(self, endpoint: Endpoint) -> None:
+        """Forget what became of an endpoint before, so that the next request is sent; one in use is left as it is."""
+        line = self._lines.get(endpoint)
+        if line is not None and not line.in_flight:
+            del self._lines[endpoint]
+            await line.channel.close()
+
     async def close_idle(self) -> None:
         """Close the channels that nobody has used for a while."""
         before = monotonic() - _IDLE_SECONDS

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 _FAILURES_MAX = 2
 _PINGS_AT_ONCE = 50
 _RETRY_SECONDS = 1.0
+#: So often a partner may say that it serves its endpoint, and the hub looks at once.
+_SAID_SECONDS = 1.0
 
 
 class PresenceTracker:
@@ -145,6 +147,8 @@ class HealthPings:
         self._every = every_seconds
         self._timeout = timeout_seconds
         self._pinged: frozenset[Endpoint] = frozenset()
+        self._said: set[Endpoint] = set()
+        self._said_at: dict[Endpoint, float] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -163,6 +167,17 @@ class HealthPings:
         """Ping the endpoints that are new."""
         self._wake.set()
 
+    def again(self, endpoint: Endpoint) -> None:
+        """Ping an endpoint at once, although it is left alone: its partner says that it serves there.
+
+        More than once a second is no news: nobody is to have the hub knock at an address without end.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._said_at.get(endpoint, -_SAID_SECONDS) >= _SAID_SECONDS:
+            self._said_at[endpoint] = now
+            self._said.add(endpoint)
+            self._wake.set()
+
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -173,10 +188,15 @@ class HealthPings:
                 async with asyncio.timeout_at(due):
                     while await self._wake.wait():
                         self._wake.clear()
-                        await self._ping_each(self._pinged)
+                        said, self._said = frozenset(self._said), set()
+                        for endpoint in said:
+                            await self._dialled.renew(endpoint)
+                        await self._ping_each(self._pinged - said)
 
     async def _ping_each(self, but: frozenset[Endpoint]) -> None:
         self._pinged = frozenset(self._endpoints())
+        for gone in self._said_at.keys() - self._pinged:
+            del self._said_at[gone]
         places = asyncio.Semaphore(_PINGS_AT_ONCE)
         await asyncio.gather(*(self._ping(endpoint, places) for endpoint in self._pinged - but))
 

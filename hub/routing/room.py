@@ -87,6 +87,12 @@ class Routing:
             self._tracker.look()
             self._pings.look()
 
+    def named(self, party: PartyId) -> None:
+        """Look at once whether a party out of reach answers where it has just said that it serves."""
+        endpoint = self._endpoint_of(party)
+        if endpoint is not None and not self.reachable(party):
+            self._pings.again(endpoint)
+
     async def stop(self) -> None:
         """End what runs in the background and close every connection to an endpoint."""
         await self._pings.stop()

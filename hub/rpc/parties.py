@@ -39,6 +39,7 @@ class PartyServicer:
         reads: Where figures are read.
         directory: Returns the newest directory: every other read is answered from it.
         reachable: Says whether a party holds a link or its endpoint answers.
+        named: Told of each party that names its endpoint, the same as before or another.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class PartyServicer:
         reads: Reads,
         directory: Callable[[], Directory],
         reachable: Callable[[PartyId], bool],
+        named: Callable[[PartyId], None],
     ) -> None:
+        self._named = named
         self._committer = committer
         self._reads = reads
         self._directory = directory
@@ -99,6 +102,8 @@ class PartyServicer:
         paths = _read_update(request)
         party_id = PartyId(request.party.country_code, request.party.party_id)
         updated = await self._committer.run(lambda uow: _update(uow, party_id, request.party, paths))
+        if "endpoint" in paths:
+            self._named(updated.id)
         return self._show(updated, call.caller)
 
     def _sorted(self) -> Iterable[Party]:

@@ -13,6 +13,8 @@ from roamhub.v1 import journal_pb2, partner_pb2, token_object_pb2
 from roamhub.v1 import link_pb2 as pb
 from roamhub.v1.journal_pb2_grpc import JournalServiceStub
 from roamhub.v1.link_pb2_grpc import LinkServiceStub
+from roamhub.v1.party_pb2 import Party, UpdatePartyRequest
+from roamhub.v1.party_pb2_grpc import PartyServiceStub
 
 from hub.app.ports.partners import CommandDelivery, TokenQuestion
 from hub.cli.demo.ports import held_ports
@@ -372,6 +374,20 @@ async def test_an_endpoint_that_keeps_failing_is_left_alone_and_found_again(hub:
                     await asyncio.sleep(0.1)
 
 
+async def test_an_endpoint_that_is_named_again_is_looked_at_at_once(hub: Hub, partner: PartnerFactory) -> None:
+    await ping_seldom(hub)
+    with held_ports(1) as [port]:
+        place = f"127.0.0.1:{port}"
+        emsp = await partner(str(EMSP), roles=(Role.EMSP,), endpoint=place)
+        for _ in range(8):
+            assert (await outcome(hub)).reason == "PARTNER_UNREACHABLE"
+        async with served_endpoint(emsp.key_pem, emsp.chain_pem, hub.ca.ca_pem, says_yes, port):
+            named = Party(country_code=EMSP.country_code, party_id=EMSP.party_id, endpoint=place)
+            await PartyServiceStub(emsp.channel).UpdateParty(UpdatePartyRequest(party=named))
+            await eventually(lambda: hub.reachable(EMSP))
+            assert await hub.routing.partners.authorize(question(), 60) is not None
+
+
 async def test_a_half_open_link_is_found_out_by_its_silence_and_ended(
     hub: Hub, partner: PartnerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -419,9 +435,18 @@ async def presence_facts(partner: Partner, count: int) -> list[pb.PresenceChange
 
 async def ping_often(hub: Hub) -> None:
     """Ping endpoints every half second; the connections themselves are left the time that they have."""
+    await ping_every(hub, 0.5)
+
+
+async def ping_seldom(hub: Hub) -> None:
+    """Ping endpoints only when there is a reason."""
+    await ping_every(hub, 3600)
+
+
+async def ping_every(hub: Hub, seconds: float) -> None:
     pings = hub.routing._pings
     await pings.stop()
-    pings._every = 0.5
+    pings._every = seconds
     pings.start()
 
 

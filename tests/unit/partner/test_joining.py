@@ -4,7 +4,7 @@ import asyncio
 import stat
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import pytest
@@ -14,6 +14,8 @@ from roamhub.v1.journal_pb2 import JOURNAL_STREAM_REGISTRY, JournalEntry, WatchR
 from roamhub.v1.journal_pb2_grpc import JournalServiceServicer, add_JournalServiceServicer_to_server
 from roamhub.v1.partner_pb2 import PartnerServiceAuthorizeRequest, PingRequest
 from roamhub.v1.partner_pb2_grpc import PartnerServiceStub
+from roamhub.v1.party_pb2 import ListPartiesRequest, ListPartiesResponse, Party, UpdatePartyRequest
+from roamhub.v1.party_pb2_grpc import PartyServiceServicer, add_PartyServiceServicer_to_server
 from roamhub.v1.registration_pb2 import (
     RegisterRequest,
     RegisterResponse,
@@ -264,6 +266,36 @@ async def test_a_renewed_certificate_is_shown_by_the_endpoint_at_once(fake_hub: 
         async with grpc.aio.secure_channel(f"127.0.0.1:{server.port}", hub_tls, options=options) as channel:
             await PartnerServiceStub(channel).Ping(PingRequest())
         assert connection.credentials is not old
+
+
+async def test_an_endpoint_tells_the_hub_where_it_is_until_it_has_heard(fake_hub: FakeHub) -> None:
+    class Parties(PartyServiceServicer):
+        lost = 1
+        named: ClassVar[list[tuple[str, str]]] = []
+
+        async def ListParties(self, request: ListPartiesRequest, context: Any) -> ListPartiesResponse:
+            if self.lost:
+                self.lost -= 1
+                await context.abort(grpc.StatusCode.INTERNAL, "lost")
+            assert request.own
+            parties = [Party(country_code="DE", party_id=each) for each in ("ONE", "TWO")]
+            return ListPartiesResponse(parties=parties)
+
+        async def UpdateParty(self, request: UpdatePartyRequest, context: Any) -> Party:
+            self.named.append((request.party.party_id, request.party.endpoint))
+            assert list(request.update_mask.paths) == ["endpoint"]
+            return request.party
+
+    parties = fake(Parties)()
+    async with (
+        fake_hub.serving((add_PartyServiceServicer_to_server, parties)),
+        fake_hub.connected() as connection,
+        PartnerServer(connection, Handler(), "127.0.0.1:0", "back-end.example:7450"),
+        asyncio.timeout(30),
+    ):
+        while len(parties.named) < 2:
+            await asyncio.sleep(0.01)
+    assert parties.named == [("ONE", "back-end.example:7450"), ("TWO", "back-end.example:7450")]
 
 
 async def test_following_goes_on_after_a_break_and_after_a_restart(fake_hub: FakeHub, tmp_path: Path) -> None:

@@ -126,12 +126,16 @@ class Dialled:
 
     def __init__(self) -> None:
         self.pinged: list[Endpoint] = []
+        self.renewed: list[Endpoint] = []
 
     async def ask(self, endpoint: Endpoint, kind: str, *_: Any) -> None:
         assert kind == "ping"
         self.pinged.append(endpoint)
 
     async def close_idle(self) -> None: ...
+
+    async def renew(self, endpoint: Endpoint) -> None:
+        self.renewed.append(endpoint)
 
 
 async def test_a_new_endpoint_is_pinged_at_once_and_the_others_in_their_turn() -> None:
@@ -152,3 +156,23 @@ async def test_a_new_endpoint_is_pinged_at_once_and_the_others_in_their_turn() -
     await asyncio.sleep(0.01)
     await pings.stop()
     assert dialled.pinged == [PLACE, other]
+
+
+async def test_an_endpoint_that_its_partner_names_again_is_tried_as_if_nothing_had_been() -> None:
+    dialled = Dialled()
+    pings = HealthPings(
+        dialled=dialled,  # type: ignore[arg-type]
+        endpoints=lambda: {PLACE: [ONE]},
+        every_seconds=1_000,
+        timeout_seconds=1,
+    )
+    pings.start()
+    async with asyncio.timeout(30):
+        while dialled.pinged != [PLACE]:
+            await asyncio.sleep(0.001)
+        pings.again(PLACE)
+        pings.again(PLACE)
+        while dialled.pinged != [PLACE, PLACE]:
+            await asyncio.sleep(0.001)
+    assert dialled.renewed == [PLACE]
+    await pings.stop()
