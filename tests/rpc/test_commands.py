@@ -24,7 +24,7 @@ from hub.domain.ids import PartyId
 from hub.domain.parties import Role
 from hub.main import Hub
 from tests.conftest import PATIENCE_SECONDS, PartnerFactory
-from tests.rpc.partners import held_link, key, say_nothing
+from tests.rpc.partners import TIME_LEFT, held_link, key, say_nothing
 from tests.rpc.roaming import agree, token_message
 from tests.support import Partner, eventually, refusal
 
@@ -279,6 +279,21 @@ async def test_a_cpo_that_does_not_answer_may_have_the_command_and_its_result_st
         assert (pending.name, pending.state) == (silent.metadata["command"], State.STATE_PENDING)
     done = await stub(cpo).ReportCommandResult(result(pending))
     assert done.state == State.STATE_COMPLETED
+
+
+async def test_a_cpo_has_no_longer_to_respond_than_the_caller_waits(cpo: Partner, emsp: Partner) -> None:
+    given = []
+
+    async def note(request: Any) -> Any:
+        if isinstance(request, partner_pb2.ExecuteCommandRequest):
+            given.append(TIME_LEFT.get())
+        return await BackEnd()(request)
+
+    async with held_link(cpo, note):
+        await stub(emsp).StartSession(start(), timeout=PATIENCE_SECONDS / 2)
+        await stub(emsp).StartSession(start())
+    assert 0 < given[0] < PATIENCE_SECONDS / 2
+    assert given[1] > PATIENCE_SECONDS / 2, "who sets no deadline waits as long as the hub"
 
 
 async def test_a_caller_that_goes_away_does_not_lose_the_response(hub: Hub, cpo: Partner, emsp: Partner) -> None:
