@@ -344,7 +344,7 @@ class _Earlier:
         if stored is None and fresh is None:
             return None
         if asked.request_hash != (stored or fresh or (b"",))[0]:
-            return Conflict("REQUEST_ID_REUSED", "this request_id was used for another question")
+            return Conflict("REQUEST_ID_REUSED", "request_id: was used for another question", field="request_id")
         return self._load(asked, stored[1].decode()) if stored else fresh[1] if fresh else None
 
     def _load(self, asked: Asked, reference: str) -> Authorization:

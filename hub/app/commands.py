@@ -243,7 +243,7 @@ def open_command(uow: UnitOfWork, new: NewCommand) -> tuple[Command, bool]:
     if earlier is not None:
         asked, command_id = earlier
         if asked != new.request_hash:
-            raise Conflict("REQUEST_ID_REUSED", "this request_id was used for another command")
+            raise Conflict("REQUEST_ID_REUSED", "request_id: was used for another command", field="request_id")
         command = uow.commands.find(command_id.decode(), [new.emsp])
         assert command is not None, "the command was recorded in the transaction of its request id"
         if command.state is not CommandState.UNDELIVERED:

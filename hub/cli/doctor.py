@@ -100,16 +100,19 @@ def _data_directory(config: "Config") -> Iterator[Finding]:
     if not folder.is_dir():
         yield failed("data", f"{folder} is no folder")
         return
+    free = shutil.disk_usage(folder).free
+    yield from list(_data_faults(folder, free)) or [ok("data", f"{folder}, {free // 1024**3} GiB free")]
+
+
+def _data_faults(folder: Path, free: int) -> Iterator[Finding]:
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
         yield warning("data", f"{folder} has mode {mode:04o}; others may list it")
-    for path in sorted(folder.glob("*")):
+    for path in sorted(folder.rglob("*")):
         if path.suffix in {".key", ".pem"} and path.name != "ca.pem" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield failed("data", f"{path} holds a key and may be read by others: make it mode 0600")
-    free = shutil.disk_usage(folder).free
     if free < _FREE_BYTES_MIN:
         yield warning("data", f"only {free // 1024**2} MiB are free at {folder}")
-    yield ok("data", f"{folder}, {free // 1024**3} GiB free")
 
 
 def _clock(config: "Config") -> Iterator[Finding]:

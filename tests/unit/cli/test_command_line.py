@@ -119,13 +119,18 @@ def test_the_database_is_upgraded_once(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_doctor_fails_on_a_key_that_others_may_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "roamhub-data"
-    folder.mkdir()
-    (folder / "ca.key").write_text("")
-    (folder / "ca.key").chmod(0o644)
+    (folder / "clearing").mkdir(parents=True, mode=0o700)
+    keys = (folder / "ca.key", folder / "clearing" / "root.key")
+    for key in keys:
+        key.write_text("")
+        key.chmod(0o644)
     assert run(["doctor", "--json"]) == 1
-    failed = [each for each in json.loads(capsys.readouterr().out) if each["verdict"] == "failed"]
-    assert [each["check"] for each in failed] == ["data"]
-    assert "ca.key" in failed[0]["message"]
+    found = [each for each in json.loads(capsys.readouterr().out) if each["check"] == "data"]
+    failed = [each["message"] for each in found if each["verdict"] == "failed"]
+    assert [f"{key.relative_to(folder)} holds a key" in text for key, text in zip(keys, failed, strict=True)] == [
+        True
+    ] * 2
+    assert "ok" not in {each["verdict"] for each in found}
 
 
 def test_the_configuration_page_is_what_the_doctor_prints() -> None:
