@@ -179,12 +179,14 @@ class HeldTariff:
         digest: What tells its message from another, 16 bytes.
         valid_from: Since when it is in force, or since when the tariff has been removed.
         removed: The tariff has ended.
+        recorded: When the hub learned of it; None of what is only about to be recorded.
     """
 
     last_updated: datetime
     digest: bytes
     valid_from: datetime
     removed: bool = False
+    recorded: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,22 +19,27 @@ from hub.store.types import UtcMicros, from_micros, to_micros
 _TARIFF = TariffRow.__table__  # type: ignore[attr-defined]
 _VERSION = TariffVersionRow.__table__  # type: ignore[attr-defined]
 
+_IS_NEWEST = and_(
+    _VERSION.c.party == _TARIFF.c.party,
+    _VERSION.c.tariff == _TARIFF.c.tariff,
+    _VERSION.c.valid_from == _TARIFF.c.valid_from,
+)
 _HELD = SelectIn(
-    select(_TARIFF.c.tariff, _TARIFF.c.last_updated, _TARIFF.c.digest, _TARIFF.c.valid_from, _TARIFF.c.removed).where(
-        _TARIFF.c.party == bindparam("party_")
-    ),
+    select(
+        _TARIFF.c.tariff,
+        _TARIFF.c.last_updated,
+        _TARIFF.c.digest,
+        _TARIFF.c.valid_from,
+        _TARIFF.c.removed,
+        _VERSION.c.recorded_time,
+    )
+    .join(_VERSION, _IS_NEWEST)
+    .where(_TARIFF.c.party == bindparam("party_")),
     _TARIFF.c.tariff,
 )
 _NEWEST = (
     select(_TARIFF.c.tariff, _VERSION.c.document, _VERSION.c.valid_from, _VERSION.c.recorded_time)
-    .join(
-        _VERSION,
-        and_(
-            _VERSION.c.party == _TARIFF.c.party,
-            _VERSION.c.tariff == _TARIFF.c.tariff,
-            _VERSION.c.valid_from == _TARIFF.c.valid_from,
-        ),
-    )
+    .join(_VERSION, _IS_NEWEST)
     .where(_TARIFF.c.removed == 0, _TARIFF.c.party == bindparam("party_"))
 )
 _RECORDS = SelectIn(_NEWEST, _TARIFF.c.tariff)
@@ -50,16 +55,18 @@ _EARLIEST = -(1 << 62)
 
 
 def _in_force(keys: CTE, *, known: bool = False) -> Select[Row]:
-    """Return the select of versions in force; with `known`, of those recorded by then."""
+    """Return the select of versions in force; with `known`, of those recorded by then, and that time as last column."""
     other = _VERSION.alias("other")
     candidates = select(func.max(other.c.valid_from)).where(
         other.c.party == keys.c.party, other.c.tariff == keys.c.tariff, other.c.valid_from <= keys.c.instant
     )
+    columns = [keys.c.party, keys.c.tariff, keys.c.instant, _VERSION.c.document, _VERSION.c.valid_from]
+    columns.append(_VERSION.c.recorded_time)
     if known:
+        columns.append(keys.c.known)
         candidates = candidates.where(other.c.recorded_time <= keys.c.known)
     newest = candidates.scalar_subquery()
-    columns = keys.c.party, keys.c.tariff, keys.c.instant, _VERSION.c.document, _VERSION.c.valid_from
-    return select(*columns, _VERSION.c.recorded_time).select_from(
+    return select(*columns).select_from(
         keys.join(
             _VERSION,
             and_(
@@ -95,9 +102,10 @@ class StoredTariffs:
                 digest=bytes(digest),
                 valid_from=from_micros(valid_from),
                 removed=bool(removed),
+                recorded=from_micros(recorded),
             )
             for party, number, group in by_party(ids, self._directory())
-            for folded, last_updated, digest, valid_from, removed in _HELD.all(
+            for folded, last_updated, digest, valid_from, removed, recorded in _HELD.all(
                 self._session.connection, group, (number,)
             )
         }
@@ -138,13 +146,23 @@ class StoredTariffs:
 
     def as_known(self, ids: Iterable[ObjectId], instant: datetime, known: datetime) -> dict[ObjectId, TariffRecord]:
         """Return the versions in force at an instant, by what was recorded by another."""
-        at = to_micros(instant), to_micros(known)
-        return {
-            ObjectId(party, row[1]): _record(ObjectId(party, row[1]), row[3:])
-            for party, number, group in by_party(ids, self._directory())
-            for row in _AS_KNOWN.all(self._session.connection, [(number, folded, *at) for folded in group])
-            if row[3]
+        return {key: record for (key, _, _), record in self.told([(each, instant, known) for each in ids]).items()}
+
+    def told(
+        self, wanted: Collection[tuple[ObjectId, datetime, datetime]]
+    ) -> dict[tuple[ObjectId, datetime, datetime], TariffRecord]:
+        """Return `as_known` for each tariff, instant and time of knowing."""
+        parties = self._directory().parties
+        keys = {
+            (parties[each.party].number, each.folded, to_micros(instant), to_micros(known)): (each, instant, known)
+            for each, instant, known in wanted
+            if each.party in parties
         }
+        if not keys:
+            return {}
+        rows = _AS_KNOWN.all(self._session.connection, list(keys))
+        found = ((keys[*row[:3], row[6]], row) for row in rows if row[3])
+        return {key: _record(key[0], row[3:6]) for key, row in found}
 
     def as_of(self, wanted: Collection[tuple[ObjectId, datetime]]) -> dict[tuple[ObjectId, datetime], TariffRecord]:
         """Return the version of each tariff that was in force at each instant."""

@@ -14,6 +14,7 @@ from hub.app.ports.uow import UnitOfWork
 from hub.app.tariffs import put_tariffs, remove_tariff
 from hub.domain.agreements import Agreement, AgreementState, CheckAction, Terms
 from hub.domain.cdrs.checks import PRICE_CHECKS, Check
+from hub.domain.cdrs.record import CdrState
 from hub.domain.ids import ObjectId, PartyId
 from hub.domain.locations import ConnectorKey, EvseKey
 from hub.domain.parties import Party, PartyState, Role
@@ -28,7 +29,7 @@ from tests import catalog
 from tests.cdrs import NOW, START, make_cdr, make_tariff, number, stamp
 from tests.support import Spine
 
-LOOKED_AT = PRICE_CHECKS | {Check.ENERGY_EXCEEDS_POWER}
+LOOKED_AT = PRICE_CHECKS | {Check.TARIFF_BACKDATED, Check.ENERGY_EXCEEDS_POWER}
 CPO, EMSP = PartyId("NL", "CPO"), PartyId("DE", "MSP")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -136,6 +137,53 @@ async def test_the_version_in_force_at_the_start_prices_the_whole_session(hub: H
         began("new price, began before", -0.001, dear, cost="10"),
         began("new price, began after", 0, dear, cost="10"),
     ) == [[], ["TARIFF_MISMATCH", "PRICE_MISMATCH"], ["TARIFF_MISMATCH", "PRICE_MISMATCH"], []]
+
+
+DEAR = make_tariff(price="0.50", last_updated=stamp(START - MINUTE))
+
+
+async def test_prices_changed_after_a_session_for_a_time_before_it_are_told(hub: Hub) -> None:
+    await hub.prepare(now=START - HOUR)
+    await hub.publish(make_tariff())
+    hub.spine.clock.now = NOW
+    await hub.publish(DEAR)
+    dear, cheap = began("A", 0, DEAR, cost="10"), began("B", 0, make_tariff())
+    before = began("C", -0.1, make_tariff())
+    assert await hub.codes(dear, cheap, before) == [
+        ["TARIFF_BACKDATED"],
+        ["TARIFF_BACKDATED", "TARIFF_MISMATCH", "PRICE_MISMATCH"],
+        [],
+    ]
+    # Another version since, and it is still the one of then that counts.
+    await hub.publish(make_tariff(price="0.60", last_updated=stamp(START + 5 * HOUR)))
+    assert await hub.codes(began("D", 0, DEAR, cost="10")) == [["TARIFF_BACKDATED"]]
+
+
+async def test_an_agreement_may_return_what_is_billed_by_prices_changed_afterwards(hub: Hub) -> None:
+    await hub.prepare(now=START - HOUR, checks={Check.TARIFF_BACKDATED: CheckAction.RETURN})
+    await hub.publish(make_tariff())
+    hub.spine.clock.now = NOW
+    await hub.publish(DEAR)
+    request = cdr_pb2.SubmitCdrRequest(request_id=str(uuid4()), cdr=began("A", 0, DEAR, cost="10"))
+    (answer,) = await hub.spine.committer.run_many(take_in, [submission_from_pb(request, "nl-cpo")])
+    assert answer.state is CdrState.RETURNED  # type: ignore[union-attr]
+
+
+async def test_what_came_late_but_changed_no_price_is_not_told(hub: Hub) -> None:
+    await hub.prepare(now=START - HOUR)
+    await hub.publish(make_tariff())
+    # During the session, as far as the hub was told: drivers could know.
+    hub.spine.clock.now = START + HOUR
+    await hub.publish(DEAR)
+    hub.spine.clock.now = NOW
+    assert await hub.codes(began("A", 0, DEAR, cost="10")) == [[]]
+    # Afterwards, with the same prices.
+    await hub.publish(make_tariff(price="0.50", last_updated=stamp(START - MINUTE / 2)))
+    assert await hub.codes(began("B", 0, DEAR, cost="10")) == [[]]
+    # The first that the hub hears of this tariff.
+    other = make_tariff("T2", price="0.50", last_updated=stamp(START - HOUR))
+    await hub.publish(other)
+    assert await hub.codes(began("C", 0, other, cost="10")) == [[]]
 
 
 async def test_a_removed_tariff_prices_what_began_before_its_end(hub: Hub) -> None:

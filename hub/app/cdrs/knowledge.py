@@ -188,6 +188,7 @@ class Knowledge:
             price_tolerance_relative=terms.price_tolerance_relative,
             proven=None if asked.proof is None else self._proven(asked.proof),
             neighbours=self.neighbours.about(cdr),
+            backdated=self.tariffs.backdated(cdr),
         )
 
     def _proven(self, proof: Proof) -> KnownProven | None:

@@ -38,6 +38,12 @@ class Tariffs(Protocol):
         """Return the versions in force at an instant, by what the hub had recorded by another, that one included."""
         ...
 
+    def told(
+        self, wanted: Collection[tuple[ObjectId, datetime, datetime]]
+    ) -> dict[tuple[ObjectId, datetime, datetime], TariffRecord]:
+        """Return `as_known` for each tariff, instant and time of knowing, in one query."""
+        ...
+
     def as_of(self, wanted: Collection[tuple[ObjectId, datetime]]) -> dict[tuple[ObjectId, datetime], TariffRecord]:
         """Return, in one query, the version of each tariff that was in force at each instant, where there was one."""
         ...

@@ -1,7 +1,8 @@
 """What a CDR costs by our own reading: which tariffs rule it, and what the rating engine makes of them.
 
 The published tariff rules, as it was when the session began; the one inside the CDR only where the hub knows none. So
-nobody can bill by a tariff that drivers have never seen. A CDR that names no tariff is priced by the one that its
+nobody can bill by a tariff that was never published, and a version that came after the session in place of another is
+told (`TARIFF_BACKDATED`). A CDR that names no tariff is priced by the one that its
 connector named when the session began. Rated in the zone of the published location.
 """
 

@@ -39,6 +39,7 @@ class Check(StrEnum):
     METER_DATA_REUSED = "METER_DATA_REUSED"
     TARIFF_UNKNOWN = "TARIFF_UNKNOWN"
     TARIFF_MISMATCH = "TARIFF_MISMATCH"
+    TARIFF_BACKDATED = "TARIFF_BACKDATED"
     PRICE_UNCHECKED = "PRICE_UNCHECKED"
     PRICE_MISMATCH = "PRICE_MISMATCH"
     COST_PARTS_MISMATCH = "COST_PARTS_MISMATCH"
@@ -78,6 +79,8 @@ DEFAULT_ACTIONS: Mapping[Check, CheckAction] = {
     # The total before taxes alone is settled; what surrounds it is worth a look.
     Check.TARIFF_UNKNOWN: CheckAction.WARN,
     Check.TARIFF_MISMATCH: CheckAction.WARN,
+    # Late it may be out of carelessness.
+    Check.TARIFF_BACKDATED: CheckAction.WARN,
     Check.PRICE_UNCHECKED: CheckAction.WARN,
     Check.COST_PARTS_MISMATCH: CheckAction.WARN,
     Check.TAX_MISMATCH: CheckAction.WARN,

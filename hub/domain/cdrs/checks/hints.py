@@ -90,6 +90,10 @@ FIX_HINTS: Mapping[Check, str] = {
         "Publish a change of prices before it takes effect, and copy into the CDR what was published. The "
         "published prices count."
     ),
+    Check.TARIFF_BACKDATED: (
+        "Publish a change of prices before it takes effect. The CDR was rated by what was published last; eMSP: ask "
+        "what the driver was shown, and have the check set to RETURN where this goes on."
+    ),
     Check.PRICE_UNCHECKED: (
         "Name a published tariff in the CDR. Ask ExplainCdr where the message does not suffice; where no "
         "tariff is meant to be told, have the check set to ACCEPT."

@@ -96,6 +96,7 @@ class Known(NamedTuple):
         price_tolerance_relative: The same as a share of ours; the larger of the two counts.
         proven: What the CDR's signed meter values stand for already; None for nothing.
         neighbours: What the charge shares with others; None for nothing.
+        backdated: Folded ids of tariffs with other prices for the session than the hub had been told by its end.
     """
 
     now: datetime
@@ -113,3 +114,4 @@ class Known(NamedTuple):
     price_tolerance_relative: Decimal = Decimal(0)
     proven: KnownProven | None = None
     neighbours: KnownNeighbours | None = None
+    backdated: frozenset[str] = frozenset()

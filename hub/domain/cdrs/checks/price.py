@@ -6,6 +6,7 @@ from hub.domain.cdrs.checks.codes import Check, Found
 from hub.domain.cdrs.checks.known import Known
 from hub.domain.cdrs.pricing import CdrPrice, TariffSource, Unpriced, tolerated
 from hub.domain.cdrs.record import Cdr, ClaimedCost
+from hub.domain.ids import fold
 from hub.domain.rating import Price, RatedCdr
 from hub.domain.rating.exact import written
 
@@ -17,6 +18,12 @@ _NOTHING = Price(before_taxes=_ZERO, after_taxes=_ZERO)
 def check_price(cdr: Cdr, known: Known, price: CdrPrice) -> Found:
     """Yield what is wrong with a charge's price, of which ours is known."""
     for used in price.tariffs:
+        if known.backdated and fold(used.id) in known.backdated:
+            yield (
+                Check.TARIFF_BACKDATED,
+                used.field,
+                "came with these prices only after the session; until its end the hub had been told others",
+            )
         if used.source is None or used.source is TariffSource.EMBEDDED:
             yield Check.TARIFF_UNKNOWN, used.field, "is no tariff that the CPO had published when the session began"
         elif used.differs:
