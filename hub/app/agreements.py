@@ -2,6 +2,9 @@
 
 Whoever is not a side of an agreement learns nothing of it: it reads the same as one that does not exist. Every change
 of a version is a journal fact for the two sides alone.
+
+What takes a `Change` raises NotFound for an agreement or version that is not the side's, Stale (ETAG_MISMATCH) where it
+has changed since it was read, and Precondition where the rules of `hub.domain.agreements` do not let it.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -174,7 +177,7 @@ def terminate(uow: UnitOfWork, change: Change, encode: Encode) -> Agreement:
 
 
 def get(uow: UnitOfWork, parties: Collection[PartyId], agreement_id: str, version: int = 0) -> Agreement:
-    """Return one version of an agreement of these parties; 0 is the one that says how it stands."""
+    """Return one version of an agreement of these parties; 0 is the one that says how it stands; raises NotFound."""
     versions = _of(uow, parties, agreement_id)
     if not version:
         return telling_of(versions)
@@ -184,7 +187,7 @@ def get(uow: UnitOfWork, parties: Collection[PartyId], agreement_id: str, versio
 
 
 def versions_of(uow: UnitOfWork, parties: Collection[PartyId], agreement_id: str) -> Sequence[Agreement]:
-    """Return every version of an agreement of these parties, the newest one first."""
+    """Return every version of an agreement of these parties, the newest one first; raises NotFound."""
     return _of(uow, parties, agreement_id)[::-1]
 
 

@@ -64,7 +64,12 @@ class FileNotary:
         return key.name, key.public_key
 
     def read_keyring(self, envelope: bytes) -> Keyring:
-        """Return the keyring of an envelope that enough of the roots in `roots.txt` signed."""
+        """Return the keyring of an envelope that enough of the roots in `roots.txt` signed.
+
+        Raises:
+            Invalid: They did not, or it is no keyring.
+            Unreachable: NO_ROOTS, the file is gone.
+        """
         try:
             return trust_keyring(envelope, Roots.from_text(self.roots_path.read_text()))
         except UntrustedKeyring as error:
@@ -95,23 +100,27 @@ class FileNotary:
         return sign_keyring(keyring, [SigningKey.load(self._folder / _ROOT)])
 
     def sign_statement(self, document: bytes, *, keyring: bytes, index: int) -> bytes:
-        """Return a statement's envelope."""
+        """Return a statement's envelope; raises Unreachable (NO_SIGNING_KEY)."""
         signer = self._signer(_keyring(keyring).holding(Use.STATEMENT, index), index)
         return dsse.sign(dsse.STATEMENT_TYPE, document, [signer]).to_bytes()
 
     def sign_acknowledgement(self, document: bytes, *, keyring: bytes, index: int) -> bytes:
-        """Return the envelope of an acknowledgement that the hub witnessed."""
+        """Return the envelope of an acknowledgement that the hub witnessed; raises Unreachable (NO_SIGNING_KEY)."""
         signer = self._signer(_keyring(keyring).holding(Use.STATEMENT, index), index)
         return dsse.sign(dsse.ACKNOWLEDGEMENT_TYPE, document, [signer]).to_bytes()
 
     def sign_checkpoint(self, head: TreeHead, *, keyring: bytes) -> bytes:
-        """Return the signed note of a tree."""
+        """Return the signed note of a tree; raises Unreachable (NO_SIGNING_KEY)."""
         signer = self._signer(_keyring(keyring).checkpoint_keys(head.size), max(head.size - 1, 0))
         text = Checkpoint(origin=self.origin, size=head.size, root=head.root).text()
         return Note(text=text, signatures=(signer.sign_note(text),)).to_bytes()
 
     def open_acknowledgement(self, envelope: bytes, *, keyring: bytes, index: int, party: PartyId) -> bytes:
-        """Return the document of an acknowledgement that a key of the party signed."""
+        """Return the document of an acknowledgement that a key of the party signed.
+
+        Raises:
+            Invalid: None did that holds at this journal index.
+        """
         try:
             parsed = dsse.parse(envelope, dsse.ACKNOWLEDGEMENT_TYPE)
         except dsse.BadEnvelope as error:

@@ -83,7 +83,8 @@ def _refuse(_: str) -> NoReturn:
 class Fields:
     """Reads the fields of one object of a document, in their order, by their type.
 
-    Every field has to be read, in the order in which the format defines them; `end` makes sure of it.
+    Every field has to be read, in the order in which the format defines them; `end` makes sure of it. What is missing,
+    out of place or of another type raises MalformedDocument.
     """
 
     def __init__(self, value: Json, path: str = "") -> None:

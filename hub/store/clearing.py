@@ -201,7 +201,7 @@ class StoredClearing:
         return [known[party].number for party in parties if party in known]
 
     def save_statement(self, statement: StatementRecord) -> None:
-        """Insert or replace a statement."""
+        """Insert or replace a statement; raises IntegrityError where it would change an issued document."""
         issued = _ISSUED_DOCUMENT.all(self._session.connection, (statement.name,))
         if issued and bytes(issued[0][0]) != statement.document:
             raise IntegrityError("statement", statement.name, ValueError("issued bytes never change"))

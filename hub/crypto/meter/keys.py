@@ -118,7 +118,7 @@ def _from_point(data: bytes, curve: ec.EllipticCurve | None) -> MeterKey | None:
 
 
 def read_material(text: str, curve: str) -> KeyMaterial:
-    """Return the key that is to be registered; implements `hub.app.ports.meter.MeterKeyReader`."""
+    """Return the key that is to be registered; implements `hub.app.ports.meter.MeterKeyReader`; raises UnusableKey."""
     named = _curve_name(curve)
     if len(text) > KEY_TEXT_MAX:
         raise UnusableKey(f"has at most {KEY_TEXT_MAX} characters")
