@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +25,22 @@ from roamhub.v1 import (
     common_pb2,
     journal_pb2,
     journal_pb2_grpc,
+    link_pb2,
+    link_pb2_grpc,
     party_pb2,
     party_pb2_grpc,
     tariff_pb2,
     tariff_pb2_grpc,
 )
 
+from hub.app.ports.partners import TokenQuestion
 from hub.config import ConfigError
 from hub.crypto.ca import CertificateAuthority
+from hub.domain.errors import Unreachable
 from hub.domain.parties import Role
 from hub.main import Hub, system_clock
 from tests.cdrs import make_tariff
+from tests.rpc.partners import held_link, says_yes
 from tests.support import Partner, add_partner, eventually, make_csr, open_channel, refusal
 
 if TYPE_CHECKING:
@@ -352,6 +358,38 @@ async def test_the_metrics_show_calls_commits_and_the_journal_and_name_no_partne
     assert "NL-ABC" not in text.upper().replace("_", "-")
 
 
+async def test_the_metrics_show_commits_links_relays_and_jobs(measured: Hub) -> None:
+    def value(name: str, **labels: str) -> float:
+        return measured.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def ran(job: str) -> bool:
+        return any(value("roamhub_jobs_total", job=job, outcome=outcome) for outcome in ("done", "skipped"))
+
+    emsp = await add_partner(measured, ["DE-XYZ"], [Role.EMSP], "xyz")
+    assert value("roamhub_commit_requests_sum") > 0
+    assert value("roamhub_commit_seconds_count") > 0
+    assert value("roamhub_links") == 0
+    question = TokenQuestion(
+        emsp=emsp.party,
+        cpo=emsp.party,
+        token_uid="T1",
+        token_type="RFID",
+        place=None,
+        reference="r",
+        correlation_id="c",
+    )
+    async with held_link(emsp, says_yes):
+        assert value("roamhub_links") == 1
+        await measured.routing.partners.authorize(question, 60)
+    assert value("roamhub_relay_seconds_count", kind="authorize", way="link", outcome="answered") == 1
+    await eventually(lambda: value("roamhub_links") == 0)
+    with pytest.raises(Unreachable):
+        await measured.routing.partners.authorize(question, 60)
+    assert value("roamhub_relay_seconds_count", kind="authorize", way="none", outcome="unreachable") == 1
+    for job in ("agreements", "news", "periods", "statements", "returns"):
+        await eventually(partial(ran, job))
+
+
 # --- the end -----------------------------------------------------------------------------------------------------
 
 
@@ -405,6 +443,24 @@ async def test_a_write_whose_caller_gave_up_before_it_began_is_not_done(hub: Hub
     assert (await busy).endpoint == "cpo.example:443"
     await _update(other, "NL", "DEF")  # the next group has come and gone
     assert not (await parties(cpo.channel).GetParty(party_pb2.GetPartyRequest(name="parties/nl-abc"))).endpoint
+
+
+async def test_a_stopping_hub_tells_its_links_to_reconnect_and_waits_for_their_answers(config: Config) -> None:
+    hub = Hub(replace(config, drain_seconds=60))
+    await hub.start()
+    emsp = await add_partner(hub, ["DE-XYZ"], [Role.EMSP], "xyz")
+    call: Any = link_pb2_grpc.LinkServiceStub(emsp.channel).Connect()
+    key = common_pb2.PartyKey(country_code="DE", party_id="XYZ")
+    await call.write(link_pb2.ConnectRequest(hello=link_pb2.LinkHello(parties=[key])))
+    assert (await call.read()).WhichOneof("message") == "welcome"
+    stopping = asyncio.create_task(hub.stop())
+    told = await call.read()
+    assert told.drain.grace_period.seconds == 60
+    assert not stopping.done()
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+    await stopping
+    await emsp.channel.close()
 
 
 async def _update(partner: Partner, country_code: str, party_id: str) -> party_pb2.Party:
