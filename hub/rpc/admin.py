@@ -13,7 +13,7 @@ from hub.app.ports.spine import Committer, Reads
 from hub.app.ports.trust import OPERATOR_URI, PLATFORM_URI, Certifier
 from hub.app.ports.uow import UnitOfWork
 from hub.app.trust.invitations import InvitedParty, create_invitation, revoke_invitation
-from hub.app.trust.operators import create_operator
+from hub.app.trust.operators import RESERVED, create_operator
 from hub.app.trust.parties import resume_party, suspend_party
 from hub.app.trust.revocation import Platform, find_platforms, revoke_certificate, revoke_platform
 from hub.domain.errors import invalid
@@ -156,9 +156,9 @@ class AdminServicer(PeriodSteps, SigningKeys):
     async def CreateOperator(self, request: pb.CreateOperatorRequest, _: Call) -> pb.CreateOperatorResponse:
         """Give an operator a certificate."""
         operator = request.operator_id
-        if not is_platform_id(operator) or operator == "root":
+        if not is_platform_id(operator) or operator in RESERVED:
             raise invalid(
-                "operator_id", "must be 1 to 40 lower-case letters, digits and inner hyphens, other than root"
+                "operator_id", "must be 1 to 40 lower-case letters, digits and inner hyphens, other than root and hub"
             )
         csr_pem = request.csr_pem.encode()
         record = await self._committer.run(

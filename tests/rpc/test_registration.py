@@ -287,7 +287,7 @@ async def test_all_operators_are_listed_by_their_certificates_and_no_platform_am
     assert [each.subject_uri for each in platforms.certificates] == [f"roamhub://platform/{cpo.platform}"]
 
 
-@pytest.mark.parametrize("name", ["root", "", "-anna", "Anna", "a" * 41])
+@pytest.mark.parametrize("name", ["root", "hub", "", "-anna", "Anna", "a" * 41])
 async def test_an_operator_needs_a_name_of_their_own(admin: admin_pb2_grpc.AdminServiceAsyncStub, name: str) -> None:
     _, csr = make_csr()
     request = admin_pb2.CreateOperatorRequest(operator_id=name, csr_pem=csr.decode())

@@ -6,6 +6,9 @@ from hub.app.ports.trust import OPERATOR_URI, Certifier
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.trust import CertificateRecord
 
+#: Names that nobody gets: the hub makes the certificate of root, and its jobs prepare periods in the name of hub.
+RESERVED = frozenset({"root", "hub"})
+
 
 def create_operator(uow: UnitOfWork, *, operator: str, csr_pem: bytes, certifier: Certifier) -> CertificateRecord:
     """Issue an operator's certificate and put it on record, so that it can be listed and revoked.

@@ -513,7 +513,7 @@ class CreateOperatorRequest(_message.Message):
     CSR_PEM_FIELD_NUMBER: _builtins.int
     operator_id: _builtins.str
     """Names the person: 1 to 40 lower-case letters, digits and hyphens, the first and last no hyphen. `root` is the one
-    whose certificate the hub keeps itself.
+    whose certificate the hub keeps itself, `hub` who calculates periods when they are due.
     """
     csr_pem: _builtins.str
     """PKCS 10 certificate signing request in PEM, as in RegisterRequest."""
