@@ -30,10 +30,16 @@ class Method(Protocol[Request_contra, Response_co]):
 
 
 class Connection:
-    """Makes stubs of the channel in use. Ask for a stub each time; one that is kept may outlive its channel."""
+    """Makes stubs of the channel in use. Ask for a stub each time; one that is kept may outlive its channel.
+
+    Attributes:
+        credentials: Those in use.
+        replaced: Called when others have taken their place, for those who hold a stream open.
+    """
 
     def __init__(self, credentials: Credentials) -> None:
         self.credentials = credentials
+        self.replaced: set[Callable[[], None]] = set()
         self._channel = open_channel(credentials)
         self._stubs: dict[Any, Any] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -94,6 +100,8 @@ class Connection:
         task = asyncio.create_task(old.close(grace=_GRACE_SECONDS))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        for tell in tuple(self.replaced):
+            tell()
 
     async def close(self) -> None:
         """Cut every call and close."""

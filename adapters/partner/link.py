@@ -1,8 +1,8 @@
 """Holding a link: the partner opens one stream to the hub and answers the hub's requests on it. No inbound port.
 
 A link that breaks is opened again after a short random wait that grows. A link that the hub drains is replaced at once
-by another; what it was asked is answered before it is left. A party that the hub's operator suspends has its link
-ended; it is asked for again until the party may have it back.
+by another; what it was asked is answered before it is left. So is one whose certificate was renewed. A party that the
+hub's operator suspends has its link ended; it is asked for again until the party may have it back.
 """
 
 import asyncio
@@ -66,6 +66,7 @@ class Link:
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._hold())
+        self._connection.replaced.add(self._move)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -81,6 +82,7 @@ class Link:
 
     async def close(self) -> None:
         """Answer what was asked, then leave."""
+        self._connection.replaced.discard(self._move)
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError, RoamhubError):
@@ -89,16 +91,28 @@ class Link:
             await stream.leave()
         self.connected.clear()
 
+    def _move(self) -> None:
+        """Hold the link on the connection that has just taken the place of the last one."""
+        for stream in tuple(self._streams):
+            stream.move()
+
     async def _hold(self) -> None:
         waits = self._backoff.waits()
         welcomed = False
+        moved: _Stream | None = None
         while True:
             stream = _Stream(self._connection, self._answers, self._hello, self.connected)
             self._streams.add(stream)
             stream.task.add_done_callback(lambda _, stream=stream: self._streams.discard(stream))  # type: ignore[misc]
+            if moved is not None:
+                await stream.settled.wait()
+                if stream.welcomed:
+                    moved.finish()
+                    moved = None
             await stream.over.wait()
             welcomed = welcomed or stream.welcomed
-            if stream.drained:
+            if stream.drained or stream.moved:
+                moved = stream if stream.moved else moved
                 waits = self._backoff.waits()
                 continue
             self.connected.clear()
@@ -118,8 +132,11 @@ class _Stream:
     """One stream of a link.
 
     Attributes:
-        over: Set when the stream serves no more: it has ended, or the hub drains it.
+        over: Set when the stream serves no more, or another is to take its place: it has ended, or the hub drains it,
+            or its connection was replaced.
+        settled: Set when the hub has accepted it, and when it has ended.
         drained: The hub asked for another link.
+        moved: Its connection was replaced; it serves until another stream does.
         welcomed: The hub accepted it.
         error: What it ended with.
     """
@@ -135,9 +152,20 @@ class _Stream:
         self._connection = connection
         self._call = connection.stub(LinkServiceStub).Connect()
         self.over = asyncio.Event()
-        self.drained = self.welcomed = False
+        self.settled = asyncio.Event()
+        self.drained = self.welcomed = self.moved = False
         self.error: RoamhubError | None = None
         self.task = asyncio.create_task(self._run())
+
+    def move(self) -> None:
+        """Have another stream opened, and serve until it stands."""
+        if self.welcomed and not self.over.is_set():
+            self.moved = True
+            self.over.set()
+
+    def finish(self) -> None:
+        """Answer what is open, then close this half."""
+        self._leaving = asyncio.create_task(self._finish())
 
     async def leave(self) -> None:
         """Answer what is open, close this half and wait for the hub's."""
@@ -163,6 +191,7 @@ class _Stream:
             self.error = Unreachable("the hub has fallen silent")
         finally:
             self.over.set()
+            self.settled.set()
             for task in self._open:
                 task.cancel()
             self._call.cancel()
@@ -181,6 +210,7 @@ class _Stream:
                         self._take(request)
                 case "welcome":
                     self.welcomed = True
+                    self.settled.set()
                     interval = message.welcome.keepalive_interval
                     self._silence_seconds = 3 * (interval.seconds + interval.nanos / 1e9) or None
                     self._connected.set()
@@ -188,14 +218,15 @@ class _Stream:
                 case "drain":
                     self.drained = True
                     self.over.set()
-                    self._leaving = asyncio.create_task(self._finish())
+                    self.finish()
                 case None:
                     pass  # a message of a later release
 
     async def _finish(self) -> None:
         while self._open:
             await asyncio.wait(self._open)
-        await self._call.done_writing()
+        with suppress(grpc.RpcError, asyncio.InvalidStateError):  # it has ended meanwhile
+            await self._call.done_writing()
 
     def _take(self, request: LinkRequest) -> None:
         task = asyncio.create_task(self._answer(request))

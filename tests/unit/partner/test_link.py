@@ -203,3 +203,25 @@ async def test_a_link_that_was_taken_away_is_asked_for_again(fake_hub: FakeHub) 
         second = await asyncio.wait_for(hub.streams.get(), 60)
         await asyncio.wait_for(link.connected.wait(), 60)
         second.outgoing.put_nowait(None)
+
+
+async def test_a_link_moves_to_the_next_certificate_and_serves_meanwhile(fake_hub: FakeHub) -> None:
+    hub = fake(LinkHub)()
+    async with (
+        fake_hub.serving((add_LinkServiceServicer_to_server, hub)),
+        fake_hub.connected() as connection,
+        Link(connection, Answering(), [EMSP], backoff=AT_ONCE) as link,
+    ):
+        first = await hub.streams.get()
+        await asyncio.wait_for(link.connected.wait(), 30)
+        connection.replace(fake_hub.credentials())
+        first.ask(1, "known")
+        assert (await first.answer()).authorize.allowed == ALLOWED_TYPE_ALLOWED
+        second = await asyncio.wait_for(hub.streams.get(), 30)
+        second.ask(2, "known")
+        assert (await second.answer()).authorize.allowed == ALLOWED_TYPE_ALLOWED
+        assert link.connected.is_set()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(first.requests), 30)
+        first.outgoing.put_nowait(None)
+        second.outgoing.put_nowait(None)
