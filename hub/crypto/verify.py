@@ -40,6 +40,7 @@ from hub.domain.statements import (
     make_manifest,
     parse_statement,
 )
+from hub.domain.statements.document import time_text
 
 #: Told of each further check that was made.
 Made = Callable[[int], None]
@@ -190,9 +191,15 @@ class _Verifier:
 
     def contents(self) -> str:
         *cdrs, cut_off = self.parts.leaves
-        self._opened(cut_off, EntryKind.CUT_OFF, "period", self.statement.terms.period.name.encode())
+        period = self.statement.terms.period
+        self._opened(cut_off, EntryKind.CUT_OFF, "period", period.name.encode())
+        boundary = {"end_time": time_text(period.end_time), "tz_version": period.tz_version}
+        for name in boundary.keys() & cut_off.openings.keys():
+            self._opened(cut_off, EntryKind.CUT_OFF, name, boundary[name].encode())
         self.items = [(leaf.index, self._item(leaf)) for leaf in cdrs]
-        return f"{len(self.items)} CDRs opened"
+        # Bundles of earlier releases show the period alone.
+        shown = "" if boundary.keys() <= cut_off.openings.keys() else ", the period's calendar end not shown"
+        return f"{len(self.items)} CDRs opened{shown}"
 
     def _item(self, leaf: DisclosedLeaf) -> ClearingItem:
         try:

@@ -9,6 +9,9 @@ from hub.domain.ids import PartyId
 from hub.domain.journal import EntryKind, Fact, Receipt, Stream
 from hub.domain.leaf import SALT_BYTES, open_all, pack_openings, seal
 
+#: What a cut-off's leaf commits to, and a bundle shows of it.
+CUT_OFF_FIELDS = ("period", "end_time", "tz_version")
+
 _SEGMENT = r"[a-z0-9][a-z0-9-]{0,62}"
 _PERIOD = re.compile(rf"agreements/{_SEGMENT}/periods/{_SEGMENT}")
 _STATEMENT = re.compile(rf"agreements/{_SEGMENT}/periods/{_SEGMENT}/statements/[a-z]{{3}}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hub.app.clearing.facts import state_fact
+from hub.app.clearing.facts import CUT_OFF_FIELDS, state_fact
 from hub.app.ports.clearing import ClearingSettings, Notary, StoredLeaf
 from hub.app.ports.uow import UnitOfWork
 from hub.domain.bundle import BundleParts, DisclosedLeaf, Proofs, render, write_bundle
@@ -179,7 +179,7 @@ def export(uow: UnitOfWork, settings: ClearingSettings, record: StatementRecord)
     stated = [cdr.index for cdr in uow.clearing.cdrs(period) if cdr.item.currency == record.currency]
     cut_off = statement.terms.after.size - 1
     *cdrs, last = uow.transparency.leaves([*stated, cut_off])
-    leaves = (*(_disclosed(leaf, "settlement") for leaf in cdrs), _disclosed(last, "period"))
+    leaves = (*(_disclosed(leaf, "settlement") for leaf in cdrs), _disclosed(last, *CUT_OFF_FIELDS))
     items = [(leaf.index, ClearingItem.from_bytes(leaf.openings["settlement"].value)) for leaf in leaves[:-1]]
     _, note = checkpoint(uow, settings.notary)
     parts = BundleParts(

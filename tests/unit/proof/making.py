@@ -130,7 +130,7 @@ class Case:
             statement=dsse.sign(dsse.STATEMENT_TYPE, self.document, [self.signer]).to_bytes(),
             leaves=(
                 *(journal.disclosed(index, "settlement") for index in shown),
-                journal.disclosed(end - 1, "period"),
+                journal.disclosed(end - 1, *sorted(journal.openings[end - 1])),
             ),
             proofs=Proofs(
                 before_to_after=tuple(journal.reader(end).consistency_proof(first)) if first else (),
@@ -191,12 +191,14 @@ def settle(
     follows: Case | None = None,
     month: Callable[[StatementTerms], StatementTerms] = october,
     currency: str = "EUR",
+    boundary: Mapping[str, bytes] | None = None,
 ) -> Case:
     """Journal the items, among others' entries, cut off, make the statement and issue it.
 
     Args:
         follows: The case of the month before, whose journal goes on; its cut-off is where this period begins.
         month: Makes the terms of that following period.
+        boundary: What the cut-off says of the calendar, beside the period's name.
     """
     journal = Journal()
     for number in range(before if follows is None else 0):
@@ -212,7 +214,7 @@ def settle(
     base = terms(first_index=before, end_index=len(journal.leaves) + 1, currency=currency)
     if follows is not None:
         base = month(base)
-    end = journal.append(EntryKind.CUT_OFF, {"period": base.period.name.encode()}) + 1
+    end = journal.append(EntryKind.CUT_OFF, {"period": base.period.name.encode(), **(boundary or {})}) + 1
     manifest = make_manifest((index, leaf_hash(journal.leaves[index])) for index, _ in items)
     based = replace(base, before=journal.head(before), after=journal.head(end))
     statement = make_statement(based, [each for _, each in items], manifest)

@@ -150,6 +150,21 @@ def cut_off_of_another_period(case: Case) -> None:
     }
 
 
+BOUNDARY = {"end_time": b"2026-09-30T22:00:00.000000Z", "tz_version": b"2026.1"}
+
+
+@pytest.mark.parametrize("name", BOUNDARY)
+def test_the_cut_off_shows_the_calendar_end_that_the_statement_names(name: str) -> None:
+    case = settle(boundary=BOUNDARY)
+    report = verify_bundle(case.bundle(), ROOTS)
+    assert report.exit_code == 0
+    assert next(check.detail for check in report.checks if check.name == "contents") == "4 CDRs opened"
+    moved = {"end_time": b"2026-10-01T00:00:00.000000Z", "tz_version": b"2025.2"}
+    assert outcome(settle(boundary={**BOUNDARY, name: moved[name]})) is Failure.LEAF_MISMATCH
+    told = next(check.detail for check in verify_bundle(PLAIN, ROOTS).checks if check.name == "contents")
+    assert told == "4 CDRs opened, the period's calendar end not shown"
+
+
 def a_leaf_opens_to_another_cdr(case: Case) -> None:
     index, known = case.items[1]
     forged = replace(known, amount=known.amount + 1)
