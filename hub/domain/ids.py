@@ -31,7 +31,7 @@ class PartyId(_Party):
             ValueError: They are not a two-letter country code and a three-character party id.
         """
         if not _PARTY.fullmatch(country_code + party_id) or len(country_code) != 2:
-            raise ValueError("a party is a two-letter country code and a three-character party id, such as NL and ABC")
+            raise ValueError("must be a two-letter country code and a three-character party id, such as NL and ABC")
         return super().__new__(cls, country_code.upper(), party_id.upper())
 
     @property
@@ -50,7 +50,7 @@ def read_party(country_code: str, party_id: str) -> PartyId:
         ValueError: They are not a two-letter country code and a three-character party id.
     """
     if len(country_code) + len(party_id) > 5:
-        raise ValueError("a party is a two-letter country code and a three-character party id, such as NL and ABC")
+        raise ValueError("must be a two-letter country code and a three-character party id, such as NL and ABC")
     return _party(country_code, party_id)
 
 

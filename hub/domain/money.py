@@ -36,16 +36,16 @@ def parse_decimal(text: str) -> Decimal:
         ValueError: The text is not a finite number of at most 40 characters.
     """
     if len(text) > 40:
-        raise ValueError("a number has at most 40 characters")
+        raise ValueError("must have at most 40 characters")
     # The text goes on to other back ends as it is; blanks, underscores and other digits are Python's own idea of one.
     if not text.isascii() or "_" in text or len(text.strip()) != len(text):
-        raise ValueError("not a decimal number")
+        raise ValueError("must be a decimal number")
     try:
         value = Decimal(text)
     except InvalidOperation:
-        raise ValueError("not a decimal number") from None
+        raise ValueError("must be a decimal number") from None
     if not value.is_finite():
-        raise ValueError("not a finite number")
+        raise ValueError("must be a finite number")
     return value
 
 
