@@ -18,6 +18,7 @@ from roamhub.v1.party_pb2_grpc import PartyServiceStub
 
 from hub.app.ports.partners import CommandDelivery, TokenQuestion
 from hub.cli.demo.ports import held_ports
+from hub.config import Config
 from hub.domain.authorizations import Allowed, Place
 from hub.domain.commands import CommandResponse
 from hub.domain.errors import HubError, Invalid, TimedOut, Unreachable
@@ -37,7 +38,7 @@ from tests.rpc.partners import (
     says_yes,
     served_endpoint,
 )
-from tests.support import Partner, eventually, party_id, refusal
+from tests.support import Partner, add_partner, eventually, party_id, refusal
 
 CPO = PartyId("NL", "CPO")
 EMSP = PartyId("DE", "XYZ")
@@ -475,3 +476,13 @@ async def test_a_suspended_party_is_not_asked(hub: Hub, partner: PartnerFactory,
         await hub.committer.run(lambda uow: uow.parties.save(replace(party, state=PartyState.SUSPENDED)))
         error = await outcome(hub)
     assert error.reason == "PARTNER_UNREACHABLE"
+
+
+async def test_a_new_endpoint_is_pinged_when_it_is_named_and_not_when_its_turn_comes(config: Config) -> None:
+    hub = Hub(replace(config, keepalive_seconds=3_600))
+    await hub.start()
+    emsp = await add_partner(hub, [str(EMSP)], [Role.EMSP], "emsp")
+    async with dialled(hub, emsp, says_yes):
+        await eventually(lambda: hub.reachable(EMSP))
+    await emsp.channel.close()
+    await hub.stop()

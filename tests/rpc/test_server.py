@@ -386,7 +386,7 @@ async def test_the_metrics_show_commits_links_relays_and_jobs(measured: Hub) -> 
     with pytest.raises(Unreachable):
         await measured.routing.partners.authorize(question, 60)
     assert value("roamhub_relay_seconds_count", kind="authorize", way="none", outcome="unreachable") == 1
-    for job in ("agreements", "news", "periods", "statements", "returns"):
+    for job in ("acceptance", "agreements", "answers", "news", "periods", "returns", "spans", "statements"):
         await eventually(partial(ran, job))
 
 
