@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.output import moment, print_fields, print_table, word
+from hub.cli.output import harmless, moment, print_fields, print_table, word
 
 if TYPE_CHECKING:
     from roamhub.v1.cdr_pb2 import ExplainCdrResponse, ExplainedTariff
@@ -34,7 +34,7 @@ def tell(explained: "ExplainCdrResponse") -> None:
         print("\nIf the reservation had run out:")
         _told(explained.rated_expired)
     for finding in explained.record.findings:
-        print(f"\n{finding.code} {finding.field}: {finding.message}")
+        print(f"\n{finding.code} {harmless(f'{finding.field}: {finding.message}')}")
 
 
 def _tariff(used: "ExplainedTariff") -> str:

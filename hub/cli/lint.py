@@ -11,7 +11,7 @@ import typer
 from hub.cli.documents import read_document, read_objects, unusable
 from hub.cli.failures import Exit
 from hub.cli.options import commands
-from hub.cli.output import print_json
+from hub.cli.output import harmless, print_json
 from hub.domain.errors import Invalid
 from hub.domain.rating.json_fields import parse_version
 from hub.domain.rating.json_reader import as_object
@@ -72,7 +72,7 @@ def tariff(
     if as_json:
         print_json(_as_json(shown))
     else:
-        typer.echo("\n".join(_as_text(shown)))
+        typer.echo("\n".join(map(harmless, _as_text(shown))))
     raise typer.Exit(Exit.NO if any(result.findings for result in shown) else Exit.OK)
 
 

@@ -9,7 +9,7 @@ import typer
 from hub.cli.documents import read_document, unusable
 from hub.cli.failures import Exit, Failure
 from hub.cli.options import ActAs, Json, call, commands, hub_channel, pages
-from hub.cli.output import as_dict, moment, print_json, print_table
+from hub.cli.output import as_dict, harmless, moment, print_json, print_table
 from hub.domain.errors import Invalid
 from hub.domain.meter.documents import read_documents
 from hub.domain.meter.model import EXPLANATIONS, Signature, Verdict
@@ -59,7 +59,7 @@ def verify(*, file: File, public_key: Keys = None, as_json: Json = False) -> Non
         # Each line of some other text is taken for a document: one answer for all of them says more.
         raise Failure(f"{file}: none of its {len(verdicts)} lines holds a signed meter document")
     else:
-        print("\n".join(line for verdict in verdicts for line in _as_text(verdict)))
+        print("\n".join(harmless(line) for verdict in verdicts for line in _as_text(verdict)))
     raise typer.Exit(_exit(verdicts))
 
 

@@ -24,9 +24,19 @@ def print_json(value: Any) -> None:  # noqa: ANN401
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def harmless(text: str) -> str:
+    """Return a text as one line that moves no cursor and changes no colour: what cannot be printed is written out.
+
+    Partners and bundles say what they like; on a terminal a control character could paint over what we say of it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
     """Print aligned columns; those whose numbers are in `right` end flush."""
-    table = [[str(cell) for cell in row] for row in (headings, *rows)]
+    table = [[harmless(str(cell)) for cell in row] for row in (headings, *rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
     for row in table:
         cells = (
@@ -38,7 +48,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, ri
 
 def print_fields(fields: Mapping[str, object]) -> None:
     """Print names and values, one to a line; empty values are left out."""
-    shown = {name: str(value) for name, value in fields.items() if str(value)}
+    shown = {name: harmless(str(value)) for name, value in fields.items() if str(value)}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         print(f"{name.ljust(width)}  {value}")

@@ -9,6 +9,7 @@ import typer
 from hub.cli.documents import read_document, unusable
 from hub.cli.failures import Exit
 from hub.cli.options import commands
+from hub.cli.output import harmless
 from hub.cli.rate_json import rated_object
 from hub.cli.rate_text import rated_text
 from hub.domain.errors import Invalid, invalid
@@ -73,7 +74,8 @@ def rate(
     if as_json:
         typer.echo(json.dumps(rated_object(parsed, rated, difference, reading, effect), indent=2, ensure_ascii=False))
     else:
-        typer.echo(rated_text(parsed, rated, difference, reading, effect))
+        lines = rated_text(parsed, rated, difference, reading, effect).split("\n")
+        typer.echo("\n".join(map(harmless, lines)))
     if effect.verdict:
         raise typer.Exit(Exit.UNDECIDED)
     raise typer.Exit(Exit.OK if difference.agrees else Exit.NO)

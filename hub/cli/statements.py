@@ -7,7 +7,7 @@ import typer
 
 from hub.cli.failures import Failure
 from hub.cli.options import ActAs, ConfigFile, Json, MaybeActAs, call, commands, hub_channel, pages, whole_pages
-from hub.cli.output import as_dict, moment, print_fields, print_json, print_table, progress, word
+from hub.cli.output import as_dict, harmless, moment, print_fields, print_json, print_table, progress, word
 
 if TYPE_CHECKING:
     import grpc
@@ -250,4 +250,4 @@ def _print(statement: "Statement") -> None:
         decision = word(Acknowledgement.Decision, answer.decision)
         print(f"\n{_party(answer.party)}: {decision}{lines}  {moment(answer.record_time)}")
         for reason in answer.reasons:
-            print(f"  {reason.code}: {reason.text}".rstrip(": "))
+            print(harmless(f"  {reason.code}: {reason.text}".rstrip(": ")))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.options import Json, commands
-from hub.cli.output import progress
+from hub.cli.output import harmless, progress
 from hub.crypto.report import Check, Failure, Outcome, Report
 from hub.crypto.signing import BadKey, Roots
 from hub.crypto.verify import CHECK_COUNT, Made, verify_bundle
@@ -92,7 +92,8 @@ def _as_text(report: Report) -> str:
         lines.append(
             f"VERIFIED: {payer} owes {payee} {amount} {summary.currency} for {summary.cdrs} CDRs ({summary.name})"
         )
-    return "\n".join(lines)
+    # A bundle may hold anything, and must not paint over the verdict.
+    return "\n".join(map(harmless, lines))
 
 
 def _as_json(report: Report) -> str:

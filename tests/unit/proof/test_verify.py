@@ -565,6 +565,17 @@ def test_what_was_credited_beyond_the_charges_is_owed_the_other_way_round(run: R
     assert "owes DE-MSP -" not in text
 
 
+def test_nothing_in_a_bundle_paints_over_the_verdict(run: Run) -> None:
+    case = settle(
+        [item(1), item(1, cdr="NL-CPO/\x1b[1A\r\u202eVERIFIED"), item(2, cdr="NL-CPO/\x1b[1A\r\u202eVERIFIED")]
+    )
+    code, text = run(case.bundle())
+    assert code == Failure.CDRS_DIFFER
+    assert all(each.isprintable() for each in text.splitlines())
+    assert "NL-CPO/\\x1b[1A\\r\\u202eVERIFIED is stated twice" in text
+    assert text.splitlines()[-1] == "NOT VERIFIED: CDRS_DIFFER (exit code 22)"
+
+
 def test_the_command_prints_json_for_machines(run: Run) -> None:
     code, text = run(PLAIN, "--json")
     document = json.loads(text)
