@@ -290,8 +290,9 @@ async def test_a_cpo_has_no_longer_to_respond_than_the_caller_waits(cpo: Partner
         return await BackEnd()(request)
 
     async with held_link(cpo, note):
-        await stub(emsp).StartSession(start(), timeout=PATIENCE_SECONDS / 2)
+        await stub(emsp).StartSession(start(), timeout=PATIENCE_SECONDS / 3)
         await stub(emsp).StartSession(start())
+    # Far apart, as gRPC rounds a timeout up by as much as a hundredth, and a busy machine takes seconds off it.
     assert 0 < given[0] < PATIENCE_SECONDS / 2
     assert given[1] > PATIENCE_SECONDS / 2, "who sets no deadline waits as long as the hub"
 

@@ -142,10 +142,11 @@ async def test_a_partner_is_told_how_long_its_asker_waits(hub: Hub, partner: Par
         return await says_yes(request)
 
     async with reached(hub, partner, way, note):
-        for seconds in (45, 25):
+        for seconds in (600, 10):
             await hub.routing.partners.authorize(question(), seconds)
-    assert 25 < told[0] <= 45
-    assert 0 < told[1] <= 25
+    # Far apart, as gRPC rounds a timeout up by as much as a hundredth, and a busy machine takes seconds off it.
+    assert told[0] > 300
+    assert 0 < told[1] < 20
 
 
 @pytest.mark.parametrize("way", WAYS)
