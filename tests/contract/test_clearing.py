@@ -352,6 +352,20 @@ async def test_a_bundle_from_the_database_verifies_after_many_more_entries(desk:
     assert "one ends at entry 301, where this begins" in report.checks[-1].detail
 
 
+async def test_a_platform_of_an_operators_name_uses_up_none_of_its_request_ids(desk: Desk) -> None:
+    await desk.open()
+    await desk.submit(desk.cdr("C1"))
+    period, used = await desk.cut_off(), str(uuid4())
+    await desk.calculate(period.name)
+    await desk.do(lambda uow: settle.review(uow, period.name, "", "bob"))
+    await desk.do(lambda uow: uow.idempotency.remember("ann", used, b"what the platform ann asked", b""))
+    for _ in range(2):
+        issued = await desk.do(
+            lambda uow: settle.issue_once(uow, desk.settings, period.name, "", by="ann", request_id=used)
+        )
+        assert issued.state is PeriodState.ISSUED
+
+
 async def test_both_ways_of_rounding_are_settled_as_agreed(desk: Desk) -> None:
     await desk.open(rounding=Rounding.PER_CDR)
     await desk.submit(desk.cdr("C1", "0.0040"), desk.cdr("C2", "0.0040"))

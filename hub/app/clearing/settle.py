@@ -145,14 +145,15 @@ def issue_once(
     Raises:
         Conflict: REQUEST_ID_REUSED, the request id was used for something else.
     """
-    asked = f"issue {name}".encode()
-    known = uow.idempotency.find(by, [request_id]).get(request_id)
+    # A platform may have the name of an operator; none has a blank in it.
+    asked, who = f"issue {name}".encode(), f"operator {by}"
+    known = uow.idempotency.find(who, [request_id]).get(request_id)
     if known is not None:
         if known[0] != asked:
             raise Conflict("REQUEST_ID_REUSED", "request_id: was used for something else", field="request_id")
         return require(uow, name, "")
     issued = issue(uow, settings, name, etag, by)
-    uow.idempotency.remember(by, request_id, asked, b"")
+    uow.idempotency.remember(who, request_id, asked, b"")
     return issued
 
 
