@@ -166,7 +166,7 @@ async def test_a_silent_emsp_is_waited_for_so_long_that_its_caller_still_hears_w
         answer = await stub(cpo).Authorize(question("OFFLINE"), timeout=40)
     assert answer.source == pb.Authorization.SOURCE_STORE
     (told,) = [each for each in asked if each.HasField("authorize")]
-    assert told.timeout.ToTimedelta() <= timedelta(seconds=2)
+    assert told.timeout.ToTimedelta() < timedelta(seconds=10), "of 40 seconds, which gRPC rounds up a little"
 
 
 @pytest.mark.parametrize("patience", [0.5])

@@ -238,7 +238,7 @@ async def test_a_servicer_sees_how_long_its_caller_will_wait(kinds: Kinds, servi
     await kinds.make(kind, timeout=60)
     await kinds.make(kind)
     assert left[0] is not None
-    assert 0 < left[0] <= 60
+    assert 0 < left[0] < 62, "gRPC rounds it up a little"
     assert left[1] is None
 
 
