@@ -101,6 +101,19 @@ async def test_a_certificate_is_renewed_with_a_new_key_before_it_ends(fake_hub: 
         await connection.close()
 
 
+async def test_a_partner_renews_its_certificate_by_itself(fake_hub: FakeHub, tmp_path: Path) -> None:
+    today, fake_hub.now = fake_hub.now, fake_hub.now - timedelta(days=80)
+    registry = fake(Registry)(fake_hub)
+    async with fake_hub.serving((add_RegistrationServiceServicer_to_server, registry)):
+        store = fake_hub.store(tmp_path / "acme")
+        old, fake_hub.now = store.load(), today
+        async with Partner(tmp_path / "acme") as partner, asyncio.timeout(60):
+            while partner.connection.credentials.certificate == old.certificate:
+                await asyncio.sleep(0.01)
+    assert registry.renewed == 1
+    assert store.load().certificate.not_valid_after_utc > old.certificate.not_valid_after_utc
+
+
 async def test_an_invitation_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "invitation.json"
     file.write_text('{"code": "x"}')
