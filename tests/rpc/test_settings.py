@@ -16,6 +16,8 @@ from roamhub.v1 import (
     admin_pb2_grpc,
     cdr_pb2,
     cdr_pb2_grpc,
+    link_pb2,
+    link_pb2_grpc,
     location_pb2,
     location_pb2_grpc,
     party_pb2,
@@ -35,7 +37,7 @@ from hub.config import Config
 from hub.domain.parties import Role
 from hub.main import Hub
 from tests.cdrs import make_tariff, stamp
-from tests.rpc.valid_objects import location, session, submission, token
+from tests.rpc.valid_objects import EMSP, location, session, submission, token
 from tests.support import add_partner, agree, make_csr, open_channel, refusal
 
 
@@ -127,3 +129,13 @@ async def test_clocks_may_differ_by_as_much_as_is_set(config: Config, skew_secon
                 assert not isinstance(answer, cdr_pb2.SubmitCdrResponse) or answer.receipt.leaf_hash
         for each in (cpo, emsp):
             await each.channel.close()
+
+
+async def test_links_are_told_after_what_silence_they_are_asked_for_life(config: Config) -> None:
+    async with running(replace(config, keepalive_seconds=77)) as hub:
+        emsp = await add_partner(hub, ["DE-MSP"], [Role.EMSP], "emsp")
+        call: Any = link_pb2_grpc.LinkServiceStub(emsp.channel).Connect()
+        await call.write(link_pb2.ConnectRequest(hello=link_pb2.LinkHello(parties=[EMSP])))
+        assert (await call.read()).welcome.keepalive_interval.seconds == 77
+        call.cancel()
+        await emsp.channel.close()
