@@ -1,5 +1,7 @@
 """SessionService."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -8,7 +10,7 @@ from roamhub.v1 import session_object_pb2, session_pb2
 from hub.app.ports.spine import Committer, Reads
 from hub.app.sessions import SessionAddition, append_periods, get_session, put_sessions
 from hub.domain.clock import Clock
-from hub.domain.errors import Stale
+from hub.domain.errors import Invalid, Stale
 from hub.domain.ids import ObjectId
 from hub.domain.sessions import ChargingSession, SessionState
 from hub.rpc.calls import Call
@@ -149,6 +151,7 @@ def _extended(document: bytes, addition: session_pb2.AppendChargingPeriodsReques
         if _says_it_already(session, addition):
             return session_from_pb(session)
         raise Stale("OUT_OF_DATE", "last_updated: the hub holds this report or a later one", field="last_updated")
+    known = len(session.charging_periods)
     session.charging_periods.extend(addition.charging_periods)
     session.last_updated.CopyFrom(addition.last_updated)
     for name in _TOTALS:
@@ -156,7 +159,17 @@ def _extended(document: bytes, addition: session_pb2.AppendChargingPeriodsReques
             getattr(session, name).CopyFrom(getattr(addition, name))
     if addition.status:
         session.status = addition.status
-    return session_from_pb(session)
+    try:
+        return session_from_pb(session)
+    except Invalid as error:
+        told = [replace(violation, field=_of_addition(violation.field, known)) for violation in error.violations]
+        raise Invalid(told) from None
+
+
+def _of_addition(field: str, known: int) -> str:
+    """Return a path in a session as one in the addition that it was made with, after so many known periods."""
+    path = field.removeprefix("session.")
+    return re.sub(r"^charging_periods\[(\d+)\]", lambda found: f"charging_periods[{int(found[1]) - known}]", path)
 
 
 def _says_it_already(session: session_object_pb2.Session, addition: session_pb2.AppendChargingPeriodsRequest) -> bool:

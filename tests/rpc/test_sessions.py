@@ -202,6 +202,42 @@ async def test_a_report_that_breaks_a_rule_changes_nothing(
     assert await stub.GetSession(session_pb2.GetSessionRequest(key=KEY)) == session()
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"kwh": PbDecimal(value="-1")}, "kwh"),
+        ({"status": 77}, "status"),
+        (
+            {"charging_periods": [{"start_date_time": stamp(NOW - timedelta(days=9))}]},
+            "charging_periods[0].start_date_time",
+        ),
+        (
+            {
+                "charging_periods": [
+                    {"start_date_time": stamp(NOW - timedelta(minutes=9)), "dimensions": [{"type": 77}]}
+                ]
+            },
+            "charging_periods[0].dimensions[0].type",
+        ),
+    ],
+    ids=["less than nothing", "an unknown state", "before the last period", "an unknown dimension"],
+)
+async def test_an_addition_that_breaks_a_rule_is_refused_by_its_own_field_and_changes_nothing(
+    hub: Hub, partner: PartnerFactory, changes: dict[str, Any], field: str
+) -> None:
+    cpo, _ = await roaming(hub, partner)
+    stub = session_pb2_grpc.SessionServiceStub(cpo)
+    first = session(charging_periods=[{"start_date_time": stamp(NOW - timedelta(minutes=50))}])
+    await stub.PutSession(session_pb2.PutSessionRequest(session=first))
+    updated = stamp(NOW - timedelta(minutes=5))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.AppendChargingPeriods(
+            session_pb2.AppendChargingPeriodsRequest(key=KEY, last_updated=updated, **changes)
+        )
+    assert refusal(caught.value).fields == [field]
+    assert await stub.GetSession(session_pb2.GetSessionRequest(key=KEY)) == first
+
+
 async def test_without_an_agreement_no_session_is_carried(partner: PartnerFactory) -> None:
     cpo = await partner("NL-CPO", roles=(Role.CPO,))
     await partner("DE-MSP", roles=(Role.EMSP,))
