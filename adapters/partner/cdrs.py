@@ -21,7 +21,18 @@ from roamhub.v1.cdr_pb2_grpc import CdrServiceStub
 from roamhub.v1.common_pb2 import ItemError, PartyKey
 
 from adapters.partner.connection import Connection
-from adapters.partner.errors import Exhausted, Interrupted, RoamhubError, TimedOut, Unreachable, from_item
+from adapters.partner.errors import (
+    OBJECT_BYTES_MAX,
+    Exhausted,
+    Interrupted,
+    RoamhubError,
+    TimedOut,
+    TooLarge,
+    Unreachable,
+    from_item,
+    to_item,
+    too_large,
+)
 from adapters.partner.outbox import Outbox, State, Waiting
 from adapters.partner.progress import Progress, unseen
 from adapters.partner.retry import Backoff
@@ -166,7 +177,21 @@ class Cdrs:
         return waiting
 
     async def _send(self, waiting: list[Waiting]) -> list[CdrOutcome]:
-        """Send one batch until the hub has answered it."""
+        """Send one batch until the hub has answered it, in parts where it is too large as a whole.
+
+        A CDR that is too large alone is answered here: sent again and again it would hold up all that come after it.
+        """
+        if len(waiting) == 1 and (size := waiting[0].cdr.ByteSize()) > OBJECT_BYTES_MAX:
+            return [CdrOutcome(error=to_item(too_large(size)))]
+        try:
+            return await self._send_whole(waiting)
+        except TooLarge as refusal:
+            if len(waiting) == 1:
+                return [CdrOutcome(error=to_item(refusal))]
+        half = len(waiting) // 2
+        return [*await self._send(waiting[:half]), *await self._send(waiting[half:])]
+
+    async def _send_whole(self, waiting: list[Waiting]) -> list[CdrOutcome]:
         request = BatchSubmitCdrsRequest(
             requests=[
                 SubmitCdrRequest(request_id=item.request_id, cdr=item.cdr, replaces=item.replaces) for item in waiting
@@ -191,6 +216,8 @@ async def until_answered(backoff: Backoff, call: Callable[[], Awaitable[T]]) -> 
     for wait in backoff.waits():
         try:
             return await call()
+        except TooLarge:
+            raise
         except _PASSING:
             await asyncio.sleep(wait)
     raise AssertionError("the waits have no end")

@@ -14,6 +14,8 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from roamhub.v1 import common_pb2
 
+#: What a hub takes of one object at most, in bytes, so that every client can read it again (docs/trust.md).
+OBJECT_BYTES_MAX = 3 * 1024 * 1024
 _DETAILS = "grpc-status-details-bin"
 
 
@@ -112,6 +114,10 @@ class Exhausted(RoamhubError):
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+class TooLarge(Exhausted):
+    """A message or an object is larger than the hub takes: sent again it ends the same way."""
+
+
 class Unreachable(RoamhubError):
     """The hub, or the partner behind it, could not be reached; a retry may succeed."""
 
@@ -171,8 +177,9 @@ def from_rpc_error(error: grpc.RpcError) -> RoamhubError:
         for known in (info, fields):
             if detail.Is(known.DESCRIPTOR):
                 detail.Unpack(known)
-    return _CLASSES.get(code, Defect)(
-        error.details() or code.name,
+    details = error.details() or code.name
+    return _class_of(code, info.reason, details)(
+        details,
         code=code,
         reason=info.reason,
         metadata=info.metadata,
@@ -180,15 +187,31 @@ def from_rpc_error(error: grpc.RpcError) -> RoamhubError:
     )
 
 
+def _class_of(code: grpc.StatusCode, reason: str, message: str) -> type[RoamhubError]:
+    # Of what is far too large gRPC takes nothing in, and says so in words of its own.
+    if code is TooLarge.status and (reason == "MESSAGE_TOO_LARGE" or "message larger than max" in message):
+        return TooLarge
+    return _CLASSES.get(code, Defect)
+
+
 def from_item(item: common_pb2.ItemError) -> RoamhubError:
     """Return the typed error of one refused item of a batch or stream."""
     code = _BY_NUMBER.get(item.code, grpc.StatusCode.UNKNOWN)
-    return _CLASSES.get(code, Defect)(
+    return _class_of(code, item.reason, item.message)(
         item.message,
         code=code,
         reason=item.reason,
         metadata=item.metadata,
         violations=tuple(FieldViolation(field=v.field, rule=v.rule) for v in item.violations),
+    )
+
+
+def too_large(size: int) -> TooLarge:
+    """Return the error of an object of so many bytes, which no hub takes."""
+    return TooLarge(
+        f"the object has {size} bytes, and at most {OBJECT_BYTES_MAX} are taken",
+        reason="MESSAGE_TOO_LARGE",
+        metadata={"bytes": str(size), "bytes_max": str(OBJECT_BYTES_MAX)},
     )
 
 

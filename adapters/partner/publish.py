@@ -33,7 +33,15 @@ from roamhub.v1.token_pb2 import StreamTokensRequest
 from roamhub.v1.token_pb2_grpc import TokenServiceStub
 
 from adapters.partner.connection import Connection
-from adapters.partner.errors import Interrupted, RoamhubError, Unreachable, from_item
+from adapters.partner.errors import (
+    OBJECT_BYTES_MAX,
+    Interrupted,
+    RoamhubError,
+    TooLarge,
+    Unreachable,
+    from_item,
+    too_large,
+)
 from adapters.partner.progress import Progress, unseen
 from adapters.partner.retry import Backoff
 
@@ -153,14 +161,38 @@ class Upload(Generic[Item]):
             try:
                 async for count in self._stream():
                     progress(count)
+            except TooLarge as refusal:
+                alone = len(self._uncounted) == 1
+                self._put_back()
+                if alone:
+                    progress(self._lessen(refusal))
             except (Unreachable, Interrupted):
-                self._unsent.extendleft(reversed(self._uncounted))
-                self._uncounted.clear()
+                self._put_back()
                 if self._counted > counted:
                     waits = backoff.waits()
                 await asyncio.sleep(next(waits))
             else:
-                return self._published
+                if not self._unsent:
+                    return self._published
+                progress(self._lessen(too_large(self._unsent[0][0].ByteSize())))
+
+    def _put_back(self) -> None:
+        self._unsent.extendleft(reversed(self._uncounted))
+        self._uncounted.clear()
+
+    def _lessen(self, refusal: RoamhubError) -> int:
+        """Make less of the next chunk, which is too large; returns how many items that refuses: its only one, or none.
+
+        Between two streams, as refusals are told by an item's place in its stream.
+        """
+        chunk = self._unsent.popleft()
+        if len(chunk) > 1:
+            half = len(chunk) // 2
+            self._unsent.extendleft([chunk[half:], chunk[:half]])
+            return 0
+        self._published.refusals.append((self._counted, refusal))
+        self._counted += 1
+        return 1
 
     async def _stream(self) -> AsyncIterator[int]:
         """Send on one stream what is left; yield how many more items the hub has counted."""
@@ -194,7 +226,12 @@ class Upload(Generic[Item]):
             call.cancel()
 
     def _next(self) -> list[Item] | None:
-        return self._unsent.popleft() if self._unsent else next(self._fresh, None)
+        """Return the next chunk, or None when there is none, or one that would end the stream for all the others."""
+        chunk = self._unsent.popleft() if self._unsent else next(self._fresh, None)
+        if chunk is not None and chunk[0].ByteSize() > OBJECT_BYTES_MAX:
+            self._unsent.appendleft(chunk)
+            return None
+        return chunk
 
     def _count(self, progress: PublishProgress, last: PublishProgress, offset: int) -> None:
         """Take note of what is durable, and keep only the rest for another attempt."""
