@@ -27,7 +27,7 @@ from hub.rpc.period_wire import PERIODS_MAX, PLAIN_VOLUMES
 from hub.rpc.wire import DOCUMENT_BYTES_MAX, LATEST, UUID, Reader, is_country, is_currency
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The shortest that any id of a CDR may have to be, so that one look tells of all of them.
+#: The least of the lengths that ids of a CDR may have, so that one look tells of all of them.
 _ID_MAX = 36
 _ENERGY, _TIME = session_object_pb2.CDR_DIMENSION_TYPE_ENERGY, session_object_pb2.CDR_DIMENSION_TYPE_TIME
 #: From so many on, columns take less time than reading one by one.
@@ -100,7 +100,8 @@ def _cdrs(cdrs: Sequence[cdr_object_pb2.Cdr]) -> list[Cdr]:
     _require(max(map(len, documents)) <= DOCUMENT_BYTES_MAX)
     starts, ends = _instants([cdr.start_date_time for cdr in cdrs]), _instants([cdr.end_date_time for cdr in cdrs])
     _require(not any(map(gt, starts, ends)))
-    _instants([cdr.last_updated for cdr in cdrs])
+    _instants([cdr.last_updated for cdr in cdrs])  # a rule asked, and no fact
+    _volumes([cdr.total_parking_time.value for cdr in cdrs if cdr.HasField("total_parking_time")])
     _check_enums(cdrs, places)
     currencies, countries = [cdr.currency for cdr in cdrs], [place.country for place in places]
     _require(all(map(is_currency, set(currencies))) and all(map(is_country, set(countries))))
@@ -137,7 +138,7 @@ def _cdrs(cdrs: Sequence[cdr_object_pb2.Cdr]) -> list[Cdr]:
         "reported": reported,
         "costs": costs,
     }
-    _volumes([cdr.total_parking_time.value for cdr in cdrs if cdr.HasField("total_parking_time")])
+    # Not strict, as what is the same for all of them has no end.
     return list(map(Cdr._make, zip(*[columns[name] for name in Cdr._fields], strict=False)))
 
 

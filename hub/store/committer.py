@@ -1,14 +1,15 @@
 """The committer: write use cases in groups, each group one transaction and one fsync.
 
 What queued up while the last group was being made durable forms the next one; a lone request is never made to wait
-for others (LIMITS.md, durable writes). A request is answered only after its group is on disk.
+for others (LIMITS.md, durable writes). A request is answered only after its group is on disk. Requests that come
+unread are read together when their group is formed, before its transaction begins.
 
 Where a group runs depends on what the database is. SQLite is a library: its calls are short and never wait, so the
 group runs on the event loop, and only the commit, which waits for the disk, goes to a thread. Were the whole group to
 run in a thread, the two threads would hand the interpreter's lock to and fro at every statement, which costs more than
-the statements do (docs/benchmarks.md). A lone caller of an idle hub waits for the disk and for nothing else: there the
-commit stays on the loop as well, as long as the last one took less than a millisecond. PostgreSQL answers over a
-socket: there the whole group runs in the thread.
+the statements do (docs/benchmarks.md). A lone caller of an idle hub waits for the disk and for nothing else: its group
+begins within its call, and the commit stays on the loop as well, as long as the last one took less than a millisecond.
+PostgreSQL answers over a socket: there the whole group runs in the thread.
 """
 
 import asyncio
