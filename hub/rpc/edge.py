@@ -2,7 +2,7 @@
 
 Outermost first: ids and the log line, errors to statuses, identity from the certificate, rate limit, authorization.
 These are plain functions around the handler, not gRPC interceptors, of which each costs 5 to 10 percent of a unary
-call (LIMITS.md). Servicers take `(request, call)`; streams of requests arrive as asynchronous iterators whose every
+call. Servicers take `(request, call)`; streams of requests arrive as asynchronous iterators whose every
 message has passed the same authorization.
 """
 

@@ -1,7 +1,7 @@
 """The committer: write use cases in groups, each group one transaction and one fsync.
 
 What queued up while the last group was being made durable forms the next one; a lone request is never made to wait
-for others (LIMITS.md, durable writes). A request is answered only after its group is on disk. Requests that come
+for others (docs/benchmarks.md). A request is answered only after its group is on disk. Requests that come
 unread are read together when their group is formed, before its transaction begins.
 
 Where a group runs depends on what the database is. SQLite is a library: its calls are short and never wait, so the

@@ -12,7 +12,7 @@ from tests.unit.meter.making import DATA, shared, verdicts
 
 pytestmark = pytest.mark.data
 
-#: Their words for ours: a signature that only lenient readers accept is accepted, as FIELD.md asks.
+#: Their words for ours: a signature that only lenient readers accept is accepted here as well.
 _WORDS = {"valid-if-lenient-DER": "valid", "parse-error": "malformed"}
 
 
